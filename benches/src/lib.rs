@@ -1,0 +1,1 @@
+//! Benchmarks live in `benches/`; what several of them share goes here.

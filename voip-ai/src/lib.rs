@@ -1,0 +1,1 @@
+//! voip-ai: under construction.

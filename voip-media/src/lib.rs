@@ -1,0 +1,1 @@
+//! voip-media: under construction.

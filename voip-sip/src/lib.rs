@@ -1,0 +1,1 @@
+//! voip-sip: under construction.
