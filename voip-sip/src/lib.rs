@@ -1,1 +1,10 @@
-//! voip-sip: under construction.
+//! SIP and SDP as pure state machines.
+//!
+//! Messages in, messages out: nothing in this crate opens a socket, reads a clock or draws entropy, except the driver
+//! in `io` (feature `tokio`). A module uses only those above it in this table.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`message`] | URIs, headers, requests and responses: read forgivingly, written exactly |
+
+pub mod message;
