@@ -7,4 +7,6 @@
 //! |---|---|
 //! | [`message`] | URIs, headers, requests and responses: read forgivingly, written exactly |
 
+pub mod call;
+pub mod endpoint;
 pub mod message;

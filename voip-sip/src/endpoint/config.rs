@@ -1,0 +1,97 @@
+//! What an endpoint is told once: about itself, and about each peer.
+
+use super::output::TlsProfile;
+use crate::message::MessageLimits;
+use ipnet::IpNet;
+use std::fmt;
+use std::time::Duration;
+use voip_core::net::{AddressPolicy, Transport};
+use voip_core::redact::Secret;
+use voip_core::time::ClockPair;
+
+/// Names a peer by its place in the endpoint's list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PeerId(pub u32);
+
+impl fmt::Display for PeerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "peer-{}", self.0)
+    }
+}
+
+/// What becomes of a request from a source that no peer is identified by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum UnknownSources {
+    /// Dropped and counted: a scanner learns nothing, not even that somebody is here.
+    #[default]
+    Ignore,
+    /// Answered 403.
+    Reject,
+}
+
+/// The session timer (RFC 4028).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionTimerConfig {
+    /// The least interval accepted, seconds; 90 is the least the RFC allows (§5).
+    pub min_se: u32,
+    /// The interval asked for, seconds; 1800 is what the RFC recommends (§4).
+    pub expires: u32,
+}
+
+impl Default for SessionTimerConfig {
+    fn default() -> Self {
+        Self { min_se: 90, expires: 1800 }
+    }
+}
+
+/// An endpoint.
+#[derive(Clone, Debug)]
+pub struct EndpointConfig {
+    /// Written into User-Agent and Server.
+    pub user_agent: String,
+    /// Which address is shown to whom.
+    pub addresses: AddressPolicy,
+    /// What becomes of strangers.
+    pub unknown_sources: UnknownSources,
+    /// How large messages may be.
+    pub message_limits: MessageLimits,
+    /// Calls at once; an INVITE beyond it is answered 503 with Retry-After.
+    pub max_calls: usize,
+    /// Relation of the monotonic clock to wall time.
+    pub clock: ClockPair,
+}
+
+/// Where a peer is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerAddress {
+    /// Host name or address.
+    pub host: String,
+    /// Port, when written; SRV is asked for a name without one (RFC 3263 §4.2).
+    pub port: Option<u16>,
+    /// Transport.
+    pub transport: Transport,
+}
+
+/// A peer: a carrier trunk or an agent's SIP service.
+#[derive(Clone, Debug)]
+pub struct PeerConfig {
+    /// For logs.
+    pub name: String,
+    /// Tried in order. Never empty.
+    pub servers: Vec<ServerAddress>,
+    /// What to answer its challenges with, and what it must know when `challenge` is set.
+    pub credentials: Option<(String, Secret)>,
+    /// Source networks that identify it.
+    pub identify: Vec<IpNet>,
+    /// It is identified by digest: requests from sources that identify nobody are challenged, over the transports of
+    /// its servers only.
+    pub challenge: bool,
+    /// Which TLS settings connections to it use.
+    pub tls: TlsProfile,
+    /// Session timer.
+    pub session_timer: SessionTimerConfig,
+    /// The user part of our Contact towards it.
+    pub contact_user: Option<String>,
+    /// How often to ask it with OPTIONS whether it is there. `None`: never.
+    pub qualify_interval: Option<Duration>,
+}
