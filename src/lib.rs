@@ -1,1 +1,5 @@
 //! voip
+
+pub mod config;
+pub mod number;
+pub mod observe;
