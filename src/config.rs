@@ -27,8 +27,9 @@ pub use trunk::{CalledNumberSource, CallerShown, Dtmf, Identify, Registration, T
 pub use values::ServerUri;
 
 use section::{Section, Source};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use toml_edit::Document;
+use voip_core::net::Transport;
 
 /// A whole, checked configuration.
 #[derive(Clone, Debug)]
@@ -54,29 +55,7 @@ pub struct Config {
 impl Config {
     /// Reads a configuration file.
     pub fn from_file(path: &Path, environment: &dyn Environment) -> Result<Self, ConfigError> {
-        let name = path.display().to_string();
-        let unreadable = |problem: String, advice: &str| ConfigError {
-            mistakes: vec![Mistake {
-                file: name.clone(),
-                line: 0,
-                column: 0,
-                key: String::new(),
-                problem,
-                advice: advice.to_owned(),
-            }],
-        };
-        let bytes = environment.read(path).map_err(|error| {
-            unreadable(
-                format!("the configuration cannot be read: {}", values::io_error(&error)),
-                "name an existing file: --config FILE",
-            )
-        })?;
-        let text = String::from_utf8(bytes).map_err(|error| {
-            unreadable(
-                format!("byte {} is not UTF-8", error.utf8_error().valid_up_to() + 1),
-                "save the file as UTF-8 text",
-            )
-        })?;
+        let (name, text) = read_file(path, environment)?;
         Self::parse(&text, &name, environment)
     }
 
@@ -84,17 +63,8 @@ impl Config {
     /// `name`.
     pub fn parse(text: &str, name: &str, environment: &dyn Environment) -> Result<Self, ConfigError> {
         let source = Source::new(name, text);
-        let document = match Document::parse(text) {
-            Ok(document) => document,
-            Err(error) => {
-                // The error's own display repeats the line, which may hold a password.
-                let place = error.span().map_or(0, |span| span.start);
-                source.mistake(place, "", error.message().replace('\n', "; "), "this is not TOML: see https://toml.io");
-                return Err(ConfigError { mistakes: source.into_findings().0 });
-            }
-        };
-        let directory = Path::new(name).parent().map(Path::to_owned).unwrap_or_default();
-        let context = Context { environment, directory };
+        let document = parse_document(text, &source)?;
+        let context = Context { environment, directory: directory_of(name) };
         let config = Self::read(Section::new(&source, "", 0, document.as_table()), &context);
         let (mistakes, warnings) = source.into_findings();
         match config {
@@ -121,6 +91,7 @@ impl Config {
         let session_timer = SessionTimer::default().read(&mut timer_section);
         let limits = Limits::read(&mut limits_section);
 
+        let listeners_written = listen_sections.len();
         let listen: Vec<_> = listen_sections
             .into_iter()
             .filter_map(|mut section| Some((Listen::read(&mut section, context)?, section)))
@@ -143,7 +114,11 @@ impl Config {
 
         check::listens(&listen, &gateway, &gateway_section);
         check::ports(&gateway, &gateway_section);
-        check::trunks(&trunks, &listen);
+        // A listener with a mistake may be the one that is wanted; the default ones have UDP.
+        let udp = listen.len() < listeners_written
+            || listen.is_empty()
+            || listen.iter().any(|(listen, _)| listen.transport == Transport::Udp);
+        check::trunks(&trunks, udp);
         check::routes(&routes, &trunks, source);
 
         let mut listen: Vec<Listen> = listen.into_iter().map(|(listen, _)| listen).collect();
@@ -162,6 +137,22 @@ impl Config {
         })
     }
 
+    /// Only where the gateway of a configuration file answers `status`: whoever asks needs none of the rest, and none of
+    /// its secrets. `None`: nowhere.
+    pub fn status_socket_of(path: &Path, environment: &dyn Environment) -> Result<Option<PathBuf>, ConfigError> {
+        let (name, text) = read_file(path, environment)?;
+        let source = Source::new(&name, &text);
+        let document = parse_document(&text, &source)?;
+        let context = Context { environment, directory: directory_of(&name) };
+        let mut section = match Section::new(&source, "", 0, document.as_table()).take_table("gateway", "[gateway]") {
+            Some(section) => section,
+            None => Section::absent(&source, "gateway"),
+        };
+        let socket = Gateway::read(&mut section, &context).status_socket;
+        let mistakes = source.into_findings().0;
+        if mistakes.is_empty() { Ok(socket) } else { Err(ConfigError { mistakes }) }
+    }
+
     /// The trunk of a name.
     pub fn trunk(&self, name: &str) -> Option<&Trunk> {
         self.trunks.iter().find(|trunk| trunk.name == name)
@@ -171,12 +162,51 @@ impl Config {
 /// What reading needs besides the text.
 struct Context<'a> {
     environment: &'a dyn Environment,
-    directory: std::path::PathBuf,
+    directory: PathBuf,
 }
 
 impl Context<'_> {
     /// A path of the file, relative to the file's directory.
-    fn path(&self, written: &str) -> std::path::PathBuf {
+    fn path(&self, written: &str) -> PathBuf {
         self.directory.join(written)
     }
+}
+
+fn read_file(path: &Path, environment: &dyn Environment) -> Result<(String, String), ConfigError> {
+    let name = path.display().to_string();
+    let unreadable = |problem: String, advice: &str| ConfigError {
+        mistakes: vec![Mistake {
+            file: name.clone(),
+            line: 0,
+            column: 0,
+            key: String::new(),
+            problem,
+            advice: advice.to_owned(),
+        }],
+    };
+    let bytes = environment.read(path).map_err(|error| {
+        unreadable(
+            format!("the configuration cannot be read: {}", values::io_error(&error)),
+            "name an existing file: --config FILE",
+        )
+    })?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        unreadable(format!("byte {} is not UTF-8", error.utf8_error().valid_up_to() + 1), "save the file as UTF-8 text")
+    })?;
+    Ok((name, text))
+}
+
+fn parse_document<'t>(text: &'t str, source: &Source<'_>) -> Result<Document<&'t str>, ConfigError> {
+    Document::parse(text).map_err(|error| {
+        // The error's own display repeats the line, which may hold a password.
+        let place = error.span().map_or(0, |span| span.start);
+        let problem = error.message().replace('\n', "; ");
+        ConfigError {
+            mistakes: vec![source.locate(place, "", problem, "this is not TOML: see https://toml.io".to_owned())],
+        }
+    })
+}
+
+fn directory_of(name: &str) -> PathBuf {
+    Path::new(name).parent().map(Path::to_owned).unwrap_or_default()
 }

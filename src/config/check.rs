@@ -11,11 +11,11 @@ use voip_core::net::Transport;
 /// No two listeners can have the same port, and none a port that RTP uses.
 pub(super) fn listens(listens: &[(Listen, Section<'_>)], gateway: &Gateway, gateway_section: &Section<'_>) {
     for (i, (listen, section)) in listens.iter().enumerate() {
-        let before = listens[..i].iter().position(|(other, _)| collide(other, listen));
-        if let Some(other) = before {
+        let before = listens[..i].iter().find(|(other, _)| collide(other, listen));
+        if let Some((_, other)) = before {
             section.mistake(
                 "bind",
-                format!("{} is already taken by listen[{}]", listen.bind, other + 1),
+                format!("{} is already taken by {}", listen.bind, other.path()),
                 "TCP and TLS share their ports: give each listener an address and port of its own",
             );
         }
@@ -62,8 +62,8 @@ pub(super) fn ports(gateway: &Gateway, section: &Section<'_>) {
     }
 }
 
-/// Each trunk has what it needs, and none claims what is another's.
-pub(super) fn trunks(trunks: &[(Trunk, Section<'_>)], listens: &[(Listen, Section<'_>)]) {
+/// Each trunk has what it needs, and none claims what is another's. `udp`: there is a UDP listener.
+pub(super) fn trunks(trunks: &[(Trunk, Section<'_>)], udp: bool) {
     let mut claimed: Vec<(IpNet, &str)> = Vec::new();
     let mut logins: Vec<(&str, &str)> = Vec::new();
     for (trunk, section) in trunks {
@@ -137,7 +137,7 @@ pub(super) fn trunks(trunks: &[(Trunk, Section<'_>)], listens: &[(Listen, Sectio
         }
         // A connection can be opened from any port; a datagram needs a socket whose port Via can name.
         let speaks_udp = trunk.servers.iter().any(|server| server.transport == Transport::Udp);
-        if speaks_udp && !listens.is_empty() && !listens.iter().any(|(listen, _)| listen.transport == Transport::Udp) {
+        if speaks_udp && !udp {
             section.mistake(
                 "server",
                 "is reached over UDP, and there is no [[listen]] with transport = \"udp\"",
@@ -150,17 +150,13 @@ pub(super) fn trunks(trunks: &[(Trunk, Section<'_>)], listens: &[(Listen, Sectio
 /// Every route can be taken.
 pub(super) fn routes(routes: &[(Route, Section<'_>)], trunks: &[(Trunk, Section<'_>)], source: &Source<'_>) {
     for (i, (route, section)) in routes.iter().enumerate() {
-        let caught = routes[..i].iter().position(|(other, _)| {
+        let caught = routes[..i].iter().find(|(other, _)| {
             other.from == route.from && (other.matching.is_none() || other.matching == route.matching)
         });
-        if let Some(other) = caught {
+        if let Some((_, other)) = caught {
             section.mistake(
                 "from",
-                format!(
-                    "this route is never taken: route[{}] already takes these calls from {}",
-                    other + 1,
-                    route.from
-                ),
+                format!("this route is never taken: {} already takes these calls from {}", other.path(), route.from),
                 "put routes with a match first, and one without a match last",
             );
         }

@@ -41,7 +41,7 @@ impl<'a> Source<'a> {
         (sorted(self.mistakes), sorted(self.warnings))
     }
 
-    fn locate(&self, place: usize, key: &str, problem: String, advice: String) -> Mistake {
+    pub(super) fn locate(&self, place: usize, key: &str, problem: String, advice: String) -> Mistake {
         let before = self.text.get(..place).unwrap_or(self.text);
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         Mistake {
@@ -97,6 +97,11 @@ impl<'a> Section<'a> {
     /// A section that is not in the file: everything takes its default.
     pub(super) fn absent(source: &'a Source<'a>, path: impl Into<String>) -> Self {
         Self { source, path: path.into(), place: 0, entries: Vec::new(), known: Vec::new() }
+    }
+
+    /// How mistakes name the section.
+    pub(super) fn path(&self) -> &str {
+        &self.path
     }
 
     /// `section.key`.
