@@ -1,0 +1,3 @@
+//! Codecs: what payload bytes mean.
+
+pub mod g711;
