@@ -22,7 +22,7 @@ pub use gateway::{
     CallRecords, Gateway, Limits, Listen, Media, PortRange, Route, SessionTimer, UnknownSources, default_status_socket,
 };
 pub use mistake::{ConfigError, Mistake};
-pub use tls::{RootCertificates, ServerIdentity, TlsClient};
+pub use tls::{ServerIdentity, TlsClient};
 pub use trunk::{CalledNumberSource, CallerShown, Dtmf, Identify, Registration, Trunk};
 pub use values::ServerUri;
 

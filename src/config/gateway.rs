@@ -34,8 +34,8 @@ pub struct Gateway {
     pub status_socket: Option<PathBuf>,
     /// How long a shutdown waits for BYE and un-REGISTER to be answered.
     pub shutdown_timeout: Duration,
-    /// Threads that move RTP; `None`: one for each processor core.
-    pub media_threads: Option<usize>,
+    /// Threads that move RTP.
+    pub media_threads: usize,
     /// How long a media thread lets packets gather before it handles them together.
     pub rtp_gather: Duration,
 }
@@ -133,7 +133,7 @@ impl Gateway {
             });
         let shutdown_timeout = section.seconds("shutdown_timeout", 0..=60, "shutdown_timeout = 4");
         let media_threads = section.whole("media_threads", 1..=256, "media_threads = 2");
-        let rtp_gather_us = section.whole("rtp_gather_us", 0..=5000, "rtp_gather_us = 500");
+        let rtp_gather_us = section.whole("rtp_gather_us", 0..=5000, "rtp_gather_us = 750");
         section.finish();
         Self {
             public_address,
@@ -147,8 +147,9 @@ impl Gateway {
             status_socket: status_socket.unwrap_or_else(|| Some(default_status_socket(context.environment))),
             // One second less than the five in which a gateway must be gone, so that the last word is heard.
             shutdown_timeout: shutdown_timeout.unwrap_or(Duration::from_secs(4)),
-            media_threads: media_threads.map(|threads| threads as usize),
-            rtp_gather: Duration::from_micros(u64::from(rtp_gather_us.unwrap_or(500))),
+            // One carries hundreds of calls.
+            media_threads: media_threads.unwrap_or(1) as usize,
+            rtp_gather: Duration::from_micros(u64::from(rtp_gather_us.unwrap_or(750))),
         }
     }
 }
@@ -274,8 +275,6 @@ impl Media {
 /// `[session_timer]` (RFC 4028), and what a trunk overrides of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionTimer {
-    /// Offer and accept session timers.
-    pub enabled: bool,
     /// The shortest session expiry accepted.
     pub min_se: Duration,
     /// The session expiry asked for.
@@ -284,14 +283,13 @@ pub struct SessionTimer {
 
 impl Default for SessionTimer {
     fn default() -> Self {
-        Self { enabled: true, min_se: Duration::from_secs(90), expires: Duration::from_secs(1800) }
+        Self { min_se: Duration::from_secs(90), expires: Duration::from_secs(1800) }
     }
 }
 
 impl SessionTimer {
     /// These values where the section has none of its own.
     pub(super) fn read(&self, section: &mut Section<'_>) -> Self {
-        let enabled = section.flag("enabled").unwrap_or(self.enabled);
         // RFC 4028 §5: no Min-SE below 90 s.
         let seconds = |number: u32| Duration::from_secs(u64::from(number));
         let min_se = section.whole("min_se", 90..=86_400, "min_se = 90").map_or(self.min_se, seconds);
@@ -304,7 +302,7 @@ impl SessionTimer {
                 "write, for example: min_se = 90 and expires = 1800",
             );
         }
-        Self { enabled, min_se, expires }
+        Self { min_se, expires }
     }
 }
 
@@ -328,10 +326,11 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            max_connections: 1000,
-            max_connections_per_source: 100,
-            max_message_size: 65_536,
-            max_transactions: 20_000,
+            max_connections: 1024,
+            // A carrier's border controller uses a few connections, a test tool one for each call.
+            max_connections_per_source: 512,
+            max_message_size: 65_535,
+            max_transactions: 65_536,
             connection_idle_timeout: Duration::from_secs(600),
             message_timeout: Duration::from_secs(10),
         }
@@ -345,25 +344,25 @@ impl Limits {
             section.whole(key, bounds, example).map_or(default, |number| number as usize)
         };
         let limits = Self {
-            max_connections: count("max_connections", 1..=1_000_000, default.max_connections, "max_connections = 1000"),
+            max_connections: count("max_connections", 1..=1_000_000, default.max_connections, "max_connections = 1024"),
             max_connections_per_source: count(
                 "max_connections_per_source",
                 1..=1_000_000,
                 default.max_connections_per_source,
-                "max_connections_per_source = 100",
+                "max_connections_per_source = 512",
             ),
             max_message_size: count(
                 "max_message_size",
                 // RFC 3261 §18.1.1: messages up to the largest datagram must be received. 4 KiB is a small INVITE.
                 4096..=1_048_576,
                 default.max_message_size,
-                "max_message_size = 65536",
+                "max_message_size = 65535",
             ),
             max_transactions: count(
                 "max_transactions",
                 100..=10_000_000,
                 default.max_transactions,
-                "max_transactions = 20000",
+                "max_transactions = 65536",
             ),
             connection_idle_timeout: section
                 .seconds("connection_idle_timeout", 10..=86_400, "connection_idle_timeout = 600")
@@ -416,7 +415,8 @@ impl Route {
         let number = section.parse("number", "number = \"+74951234567\"", |text| {
             if values::is_user_part(text) { Ok(text.to_owned()) } else { Err("cannot be dialled".to_owned()) }
         });
-        let ring_timeout = section.seconds("ring_timeout", 1..=3600, "ring_timeout = 90");
+        // The transaction layer gives up an INVITE after five minutes.
+        let ring_timeout = section.seconds("ring_timeout", 1..=300, "ring_timeout = 90");
         let max_duration = section.seconds("max_duration", 0..=604_800, "max_duration = 3600 (0: unlimited)");
         section.finish();
         Some(Self {

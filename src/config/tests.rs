@@ -67,8 +67,8 @@ fn the_contract_file_is_read_to_the_last_value() {
         [(Transport::Udp, any(5060), false), (Transport::Tcp, any(5060), false), (Transport::Tls, any(5061), true)]
     );
     let identity = config.listen[2].identity.as_ref().unwrap();
-    assert_eq!(identity.certificate_path, Path::new("/etc/voip/fullchain.pem"));
-    assert_eq!(identity.certificates.len(), 1);
+    assert_eq!(identity.certificate, Path::new("/etc/voip/fullchain.pem"));
+    assert_eq!(identity.private_key, Path::new("/etc/voip/privkey.pem"));
 
     let names: Vec<_> = config.trunks.iter().map(|trunk| trunk.name.as_str()).collect();
     assert_eq!(names, ["mango", "elevenlabs"]);
@@ -119,7 +119,7 @@ fn the_contract_file_is_read_to_the_last_value() {
         symmetric: true,
     };
     assert_eq!(config.media, media);
-    let timer = SessionTimer { enabled: true, min_se: seconds(90), expires: seconds(1800) };
+    let timer = SessionTimer { min_se: seconds(90), expires: seconds(1800) };
     assert_eq!(config.session_timer, timer);
     assert_eq!(config.limits, Limits::default());
 
@@ -141,8 +141,8 @@ fn what_is_left_out_takes_its_default() {
     assert_eq!(config.gateway.call_records, CallRecords::Stdout);
     assert_eq!(config.gateway.status_socket.as_deref(), Some(Path::new("/tmp/voip-1000/status.sock")));
     assert_eq!(config.gateway.shutdown_timeout, seconds(4));
-    assert_eq!(config.gateway.media_threads, None);
-    assert_eq!(config.gateway.rtp_gather, Duration::from_micros(500));
+    assert_eq!(config.gateway.media_threads, 1);
+    assert_eq!(config.gateway.rtp_gather, Duration::from_micros(750));
     assert_eq!(config.media, Media::default());
     assert_eq!(config.warnings[0].problem, "there is no route: every call is refused");
 }
@@ -150,7 +150,7 @@ fn what_is_left_out_takes_its_default() {
 #[test]
 fn a_trunk_overrides_what_sections_set_for_all() {
     let config = with(
-        "rtp_timeout = 0\nsymmetric = false\nsession_timer = { enabled = false, expires = 600 }\noutbound_caller = \"84951234567\"\n\
+        "rtp_timeout = 0\nsymmetric = false\nsession_timer = { expires = 600 }\noutbound_caller = \"84951234567\"\n\
          called_number_from = [\"CALLED_DID\", \"to\"]",
         "match = \"+7495*\"\nmax_duration = 3600\n[media]\nrtp_timeout = 30\nrtp_keepalive = 0.5\n[session_timer]\nmin_se = 120\n[gateway]\nstatus_socket = \"off\"\ncall_records = \"calls.jsonl\"",
     )
@@ -159,7 +159,7 @@ fn a_trunk_overrides_what_sections_set_for_all() {
     assert_eq!((a.media.rtp_timeout, a.media.symmetric), (None, false));
     assert_eq!((b.media.rtp_timeout, b.media.symmetric), (Some(seconds(30)), true));
     assert_eq!(a.media.rtp_keepalive, Some(Duration::from_millis(500)));
-    assert_eq!(a.session_timer, SessionTimer { enabled: false, min_se: seconds(120), expires: seconds(600) });
+    assert_eq!(a.session_timer, SessionTimer { min_se: seconds(120), expires: seconds(600) });
     assert_eq!(b.session_timer, config.session_timer);
     assert_eq!(a.outbound_caller, CallerShown::Number("84951234567".to_owned()));
     assert_eq!(a.called_number_from, [CalledNumberSource::Header("called_did".to_owned()), CalledNumberSource::To]);
@@ -342,9 +342,8 @@ fn certificates_are_read_and_matched_before_anything_listens() {
         assert!(text.contains(problem), "{text}");
     }
     assert!(mistakes(with("tls = { extra_roots = \"junk.pem\" }", "")).contains("trunk.a.tls.extra_roots: junk.pem"));
-    let config = with("tls = { extra_roots = \"ca.pem\", server_name = \"x.example\" }", "").unwrap();
-    assert_eq!(config.trunks[0].tls.extra_roots.as_ref().unwrap().certificates.len(), 1);
-    assert_eq!(config.trunks[0].tls.server_name.as_deref(), Some("x.example"));
+    let config = with("tls = { extra_roots = \"ca.pem\" }", "").unwrap();
+    assert_eq!(config.trunks[0].tls.extra_roots.as_deref(), Some(Path::new("/etc/voip/ca.pem")));
 }
 
 #[test]
@@ -424,4 +423,33 @@ fn the_status_socket_is_placed_in_a_directory_of_the_users_own() {
     assert_eq!(place(&user.with_variable("XDG_RUNTIME_DIR", "relative")), "/tmp/voip-1000/status.sock");
     let root = FixedEnvironment { user_id: Some(0), ..FixedEnvironment::default() };
     assert_eq!(place(&root), "/run/voip/status.sock");
+}
+
+/// Every key that any section knows: from what a wrong key is answered with.
+fn known_keys() -> Vec<String> {
+    let text = "nonsense = 1\n[gateway]\nnonsense = 1\n[[listen]]\ntransport = \"tls\"\nnonsense = 1\n[trunk.a]\nnonsense = 1\n\
+        tls = { nonsense = 1 }\nsession_timer = { nonsense = 1 }\n[media]\nnonsense = 1\n[session_timer]\nnonsense = 1\n[[route]]\n\
+        nonsense = 1\n[limits]\nnonsense = 1\n";
+    let error = parse(text).unwrap_err();
+    let unknown = error.mistakes.iter().filter(|mistake| mistake.problem.contains("has no key"));
+    let keys: Vec<_> = unknown.flat_map(|mistake| mistake.advice.trim_start_matches("known: ").split(", ")).collect();
+    assert!(keys.len() > 60, "{keys:?}");
+    keys.into_iter().map(str::to_owned).collect()
+}
+
+#[test]
+fn the_manual_has_every_key() {
+    let manual = include_str!("../../docs/configuration.md");
+    for key in known_keys() {
+        assert!(manual.contains(&format!("`{key}`")) || manual.contains(&format!("[{key}")), "{key}");
+    }
+}
+
+#[test]
+fn the_manuals_gateway_is_right() {
+    let manual = include_str!("../../docs/configuration.md");
+    let (_, rest) = manual.split_once("```toml\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    let config = parse(example).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(config.warnings, []);
 }

@@ -5,45 +5,29 @@ use super::{Context, values};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::path::PathBuf;
-use std::sync::Arc;
 
-/// What a TLS listener presents.
-#[derive(Clone, Debug)]
+/// What a TLS listener presents: files that were read and found to belong together.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerIdentity {
-    /// Where the certificates were read from.
-    pub certificate_path: PathBuf,
-    /// Where the key was read from.
-    pub private_key_path: PathBuf,
-    /// The certificate and its intermediates, in the order of the file.
-    pub certificates: Vec<CertificateDer<'static>>,
-    /// The key, which was checked to belong to the first certificate.
-    pub private_key: Arc<PrivateKeyDer<'static>>,
+    /// PEM: the certificate, then its intermediates.
+    pub certificate: PathBuf,
+    /// PEM: the key of the certificate.
+    pub private_key: PathBuf,
 }
 
 /// How a trunk's TLS server is verified.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TlsClient {
     /// Verify the server's certificate and name. `false` accepts anything: for a laboratory only.
     pub verify: bool,
-    /// Authorities trusted besides the system's.
-    pub extra_roots: Option<RootCertificates>,
-    /// The name the certificate must bear; `None`: the host of the server URI (RFC 5922 §7).
-    pub server_name: Option<String>,
+    /// PEM: authorities trusted besides the system's; read and found to hold certificates.
+    pub extra_roots: Option<PathBuf>,
 }
 
 impl Default for TlsClient {
     fn default() -> Self {
-        Self { verify: true, extra_roots: None, server_name: None }
+        Self { verify: true, extra_roots: None }
     }
-}
-
-/// Certificates of authorities.
-#[derive(Clone, Debug)]
-pub struct RootCertificates {
-    /// Where they were read from.
-    pub path: PathBuf,
-    /// The certificates; never empty.
-    pub certificates: Vec<CertificateDer<'static>>,
 }
 
 impl TlsClient {
@@ -55,10 +39,8 @@ impl TlsClient {
         }
         let example = "extra_roots = \"ca.pem\"";
         if let Some(path) = section.text("extra_roots", example) {
-            tls.extra_roots = certificates(&section, "extra_roots", path, context)
-                .map(|certificates| RootCertificates { path: context.path(path), certificates });
+            tls.extra_roots = certificates(&section, "extra_roots", path, context).map(|_| context.path(path));
         }
-        tls.server_name = section.text("server_name", "server_name = \"sip.example.com\"").map(str::to_owned);
         section.finish();
         if !tls.verify {
             section.warning(
@@ -80,7 +62,7 @@ impl ServerIdentity {
         let key = key(listen, private_key?, context);
         let (certificates, key) = (certificates?, key?);
         let provider = rustls::crypto::ring::default_provider();
-        match rustls::sign::CertifiedKey::from_der(certificates.clone(), key.clone_key(), &provider) {
+        match rustls::sign::CertifiedKey::from_der(certificates, key, &provider) {
             Ok(_) => {}
             Err(rustls::Error::InconsistentKeys(_)) => {
                 listen.mistake(
@@ -99,12 +81,7 @@ impl ServerIdentity {
                 return None;
             }
         }
-        Some(Self {
-            certificate_path: context.path(certificate?),
-            private_key_path: context.path(private_key?),
-            certificates,
-            private_key: Arc::new(key),
-        })
+        Some(Self { certificate: context.path(certificate?), private_key: context.path(private_key?) })
     }
 }
 

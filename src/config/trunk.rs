@@ -172,7 +172,7 @@ impl Trunk {
         let tls = TlsClient::read(section, context);
         refuse_srtp(section);
         let media = media.read(section);
-        let session_timer = match section.take_table("session_timer", "session_timer = { enabled = false }") {
+        let session_timer = match section.take_table("session_timer", "session_timer = { expires = 600 }") {
             Some(mut own) => session_timer.read(&mut own),
             None => session_timer.clone(),
         };

@@ -7,6 +7,7 @@
 use super::line_queue::{LineQueue, Sink};
 use crate::config::CallRecords;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 use voip_core::leg::{HangupCause, LegEnd, Side};
@@ -96,18 +97,19 @@ pub struct LegRecord {
     pub lost_received: u64,
     /// Packets the far end reports as lost of those sent.
     pub lost_sent: Option<u64>,
-    /// Interarrival jitter of what was received, ms (RFC 3550 A.8), the mean over the call.
+    /// Interarrival jitter of what was received, ms (RFC 3550 §6.4.1).
     pub jitter_received_ms: Option<f64>,
     /// The same as the far end reports it of what was sent.
     pub jitter_sent_ms: Option<f64>,
-    /// Round trip by RTCP, ms (RFC 3550 §6.4.1), the mean.
+    /// Round trip by RTCP, ms (RFC 3550 §6.4.1).
     pub round_trip_ms: Option<f64>,
     /// Estimated listening quality of what was received, 1 to 4.5 (ITU-T G.107).
     pub mos_received: Option<f64>,
     /// The same of what was sent, from the far end's reports.
     pub mos_sent: Option<f64>,
-    /// Packets thrown away: from strangers, of unknown payload types, malformed.
-    pub discarded: u64,
+    /// Packets thrown away, by reason: from strangers, of unknown payload types, malformed. Reasons without any are
+    /// left out.
+    pub dropped: BTreeMap<String, u64>,
 }
 
 impl CallRecord {
@@ -215,6 +217,7 @@ mod tests {
             call_id: "a84b4c76e66710".to_owned(),
             peer: "tcp 81.88.86.11:5060".to_owned(),
             packets_received: 500,
+            dropped: BTreeMap::from([("foreign-source".to_owned(), 2)]),
             jitter_received_ms: Some(1.23456),
             mos_received: Some(f64::NAN),
             ..LegRecord::default()
@@ -238,6 +241,7 @@ mod tests {
         assert!(line.starts_with(r#"{"id":"c-1","started":"2026-11-21T09:30:00.250Z","answered":null,"#), "{line}");
         assert!(line.contains(r#""ended_by":"callee","cause":"busy","reason":"busy","status":486"#), "{line}");
         assert!(line.contains(r#""jitter_received_ms":1.23,"#) && line.contains(r#""mos_received":null"#), "{line}");
+        assert!(line.contains(r#""dropped":{"foreign-source":2}"#), "{line}");
         assert_eq!(serde_json::from_str::<CallRecord>(&line).unwrap(), record());
     }
 
