@@ -6,7 +6,9 @@
 //! | module | holds |
 //! |---|---|
 //! | [`message`] | URIs, headers, requests and responses: read forgivingly, written exactly |
+//! | [`sdp`] | session descriptions read and written, offer and answer into a media plan |
 
 pub mod call;
 pub mod endpoint;
 pub mod message;
+pub mod sdp;

@@ -17,11 +17,12 @@ mod params;
 mod parse;
 mod request;
 mod response;
-mod scan;
+pub(crate) mod scan;
 mod status;
 mod uri;
 
 pub use byte_str::ByteStr;
+pub(crate) use byte_str::decimal;
 pub use error::{HeaderError, ParseError, ParseErrorKind};
 pub use header_name::HeaderName;
 pub use headers::{Header, Headers, TypedHeader};
