@@ -7,7 +7,9 @@
 //! |---|---|
 //! | [`message`] | URIs, headers, requests and responses: read forgivingly, written exactly |
 //! | [`sdp`] | session descriptions read and written, offer and answer into a media plan |
+//! | [`auth`] | digest authentication, both sides |
 
+pub mod auth;
 pub mod call;
 pub mod endpoint;
 pub mod message;
