@@ -8,9 +8,13 @@
 //! | [`message`] | URIs, headers, requests and responses: read forgivingly, written exactly |
 //! | [`sdp`] | session descriptions read and written, offer and answer into a media plan |
 //! | [`auth`] | digest authentication, both sides |
+//! | [`transport`] | paths, stream framing, Via and rport rules, flows, choice of a target |
+//! | [`transaction`] | the four transaction machines and the table that routes to them |
 
 pub mod auth;
 pub mod call;
 pub mod endpoint;
 pub mod message;
 pub mod sdp;
+pub mod transaction;
+pub mod transport;
