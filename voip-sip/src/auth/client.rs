@@ -70,7 +70,9 @@ pub struct DigestClient {
 struct Session {
     challenger: Challenger,
     challenge: Challenge,
-    cnonce: String,
+    /// Of the session forms only, whose secret is made with the first one (RFC 7616 §3.4.2); else each request has
+    /// its own.
+    cnonce: Option<String>,
     /// The nonce count of the next request; `None` once all 2^32-1 are used.
     next_count: Option<u32>,
 }
@@ -83,9 +85,16 @@ struct StaleAnswer {
 }
 
 impl DigestClient {
-    /// A client with these credentials; for a realm the first that name it count, else the first that name none.
-    pub fn new(credentials: impl IntoIterator<Item = Credentials>) -> Self {
-        Self { credentials: credentials.into_iter().collect(), sessions: Vec::new(), stale: VecDeque::new() }
+    /// A client with these credentials.
+    pub fn new(credentials: Credentials) -> Self {
+        Self { credentials: vec![credentials], sessions: Vec::new(), stale: VecDeque::new() }
+    }
+
+    /// The same with more credentials: for a realm the first that name it count, else the first that name none.
+    #[must_use]
+    pub fn with(mut self, credentials: Credentials) -> Self {
+        self.credentials.push(credentials);
+        self
     }
 
     /// Makes `request`, which `response` rejected with 401 or 407, ready to be sent again: the credentials in it are
@@ -115,25 +124,25 @@ impl DigestClient {
                 continue;
             }
             answered = true;
-            self.remember(challenger, challenge, rng);
+            self.remember(challenger, challenge);
         }
         if !answered {
             return Err(AuthFailure::NoCredentials(unknown_realm.unwrap_or_default()));
         }
-        self.write(request, response.status, &response_realms(response, challenger));
+        self.write(request, response.status, &response_realms(response, challenger), rng);
         Ok(())
     }
 
     /// Puts credentials into a new request where a realm's last nonce may be used again, which its `qop` allows: a
     /// challenge without one is answered once only, for it has no nonce count, and some servers (LiveKit) refuse an
     /// answer that they did not ask for. Credentials already in the request are replaced.
-    pub fn prepare(&mut self, request: &mut Request) {
+    pub fn prepare(&mut self, request: &mut Request, rng: &mut Rng) {
         for challenger in Challenger::ALL {
             request.headers.remove(&challenger.credentials_header());
         }
         for index in 0..self.sessions.len() {
             if self.sessions[index].challenge.qop.is_some() {
-                self.write_session(index, request);
+                self.write_session(index, request, rng);
             }
         }
     }
@@ -190,14 +199,14 @@ impl DigestClient {
     }
 
     /// Takes a challenge in place of the realm's last one; the nonce count goes on while the nonce is the same.
-    fn remember(&mut self, challenger: Challenger, challenge: Challenge, rng: &mut Rng) {
+    fn remember(&mut self, challenger: Challenger, challenge: Challenge) {
         let same_realm = |s: &Session| s.challenger == challenger && s.challenge.realm == challenge.realm;
         match self.sessions.iter_mut().find(|s| same_realm(s)) {
             Some(session) => {
                 let same_nonce = session.challenge.nonce == challenge.nonce
                     && session.challenge.effective_algorithm() == challenge.effective_algorithm();
                 if !same_nonce {
-                    session.cnonce = rng.token(Self::CNONCE_LENGTH);
+                    session.cnonce = None;
                     session.next_count = Some(1);
                 }
                 session.challenge = challenge;
@@ -206,15 +215,14 @@ impl DigestClient {
                 if self.sessions.len() == Self::MAX_REALMS {
                     self.sessions.remove(0);
                 }
-                let cnonce = rng.token(Self::CNONCE_LENGTH);
-                self.sessions.push(Session { challenger, challenge, cnonce, next_count: Some(1) });
+                self.sessions.push(Session { challenger, challenge, cnonce: None, next_count: Some(1) });
             }
         }
     }
 
     /// Renews the credentials that the request has, and adds those of the realms that now ask: a nonce count is never
     /// sent twice.
-    fn write(&mut self, request: &mut Request, status: u16, asking: &[ByteStr]) {
+    fn write(&mut self, request: &mut Request, status: u16, asking: &[ByteStr], rng: &mut Rng) {
         let mut present: Vec<(Challenger, ByteStr)> = Vec::new();
         for challenger in Challenger::ALL {
             present.extend(DigestResponse::all(&request.headers, challenger).map(|sent| (challenger, sent.realm)));
@@ -226,12 +234,12 @@ impl DigestClient {
         for index in 0..self.sessions.len() {
             let session = &self.sessions[index];
             if present.iter().any(|(c, realm)| *c == session.challenger && *realm == session.challenge.realm) {
-                self.write_session(index, request);
+                self.write_session(index, request, rng);
             }
         }
     }
 
-    fn write_session(&mut self, index: usize, request: &mut Request) {
+    fn write_session(&mut self, index: usize, request: &mut Request, rng: &mut Rng) {
         let Some(credentials) = self.credentials_for(&self.sessions[index].challenge.realm).cloned() else { return };
         let session = &mut self.sessions[index];
         let Some(count) = session.next_count else { return };
@@ -239,6 +247,10 @@ impl DigestClient {
         let challenge = &session.challenge;
         let qop =
             challenge.qop.as_ref().map(|offered| if offered.contains(&Qop::Auth) { Qop::Auth } else { Qop::AuthInt });
+        let cnonce = session.cnonce.take().unwrap_or_else(|| rng.token(Self::CNONCE_LENGTH));
+        if challenge.effective_algorithm().session {
+            session.cnonce = Some(cnonce.clone());
+        }
         let mut uri = Vec::with_capacity(64);
         request.uri.write(&mut uri);
         let mut answer = DigestResponse {
@@ -248,7 +260,7 @@ impl DigestClient {
             uri: uri.into(),
             response: ByteStr::default(),
             algorithm: challenge.algorithm,
-            cnonce: qop.map(|_| ByteStr::from(session.cnonce.as_str())),
+            cnonce: qop.map(|_| ByteStr::from(cnonce)),
             opaque: challenge.opaque.clone(),
             qop,
             nc: qop.map(|_| ByteStr::from(format!("{count:08x}"))),

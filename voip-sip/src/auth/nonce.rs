@@ -10,8 +10,8 @@ use voip_core::rng::Rng;
 #[derive(Clone, Debug)]
 pub(super) struct NonceMint {
     secret: [u8; 32],
-    /// Ages count from here.
-    origin: Instant,
+    /// Ages count from the first nonce.
+    origin: Option<Instant>,
     next_serial: u64,
 }
 
@@ -25,12 +25,13 @@ pub(super) struct Nonce {
 }
 
 impl NonceMint {
-    pub(super) fn new(now: Instant, rng: &mut Rng) -> Self {
-        Self { secret: rng.bytes(), origin: now, next_serial: 0 }
+    pub(super) fn new(rng: &mut Rng) -> Self {
+        Self { secret: rng.bytes(), origin: None, next_serial: 0 }
     }
 
     pub(super) fn mint(&mut self, now: Instant) -> String {
         let mut bytes = [0; Self::DATA + Self::PROOF];
+        self.origin.get_or_insert(now);
         let made = self.age_of_origin(now).as_millis() as u64;
         bytes[..8].copy_from_slice(&made.to_be_bytes());
         bytes[8..Self::DATA].copy_from_slice(&self.next_serial.to_be_bytes());
@@ -55,7 +56,7 @@ impl NonceMint {
     }
 
     fn age_of_origin(&self, now: Instant) -> Duration {
-        now.saturating_duration_since(self.origin)
+        self.origin.map_or(Duration::ZERO, |origin| now.saturating_duration_since(origin))
     }
 
     fn keyed(&self, data: &[u8]) -> Hmac<Sha256> {
@@ -89,13 +90,13 @@ mod tests {
     #[expect(clippy::disallowed_methods, reason = "any instant serves as the origin")]
     fn a_mint_knows_its_own_nonces_and_their_age() {
         let t0 = Instant::now();
-        let mut mint = NonceMint::new(t0, &mut Rng::from_number(1));
+        let mut mint = NonceMint::new(&mut Rng::from_number(1));
         let (first, second) = (mint.mint(t0), mint.mint(t0 + Duration::from_secs(5)));
         assert_ne!(first, second);
         let nonce = mint.read(second.as_bytes()).unwrap();
         assert_eq!((nonce.serial, nonce.made), (1, Duration::from_secs(5)));
         assert_eq!(mint.age(nonce, t0 + Duration::from_secs(12)), Duration::from_secs(7));
-        let other = NonceMint::new(t0, &mut Rng::from_number(2));
+        let other = NonceMint::new(&mut Rng::from_number(2));
         assert_eq!(other.read(second.as_bytes()), None);
         let mut forged = second.into_bytes();
         forged[3] ^= 1;

@@ -11,7 +11,7 @@ use super::compute::equal_in_constant_time;
 use super::digest_response::DigestResponse;
 use super::fields::{escape, unescape};
 use super::nonce::NonceMint;
-use crate::message::{ByteStr, Header, Request, Scheme, TypedHeader, Uri};
+use crate::message::{ByteStr, Request, Response, Scheme, TypedHeader, Uri};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use thiserror::Error;
@@ -137,22 +137,22 @@ pub struct DigestServer {
 
 impl DigestServer {
     /// A server whose secret comes from `rng`.
-    pub fn new(config: DigestServerConfig, now: Instant, rng: &mut Rng) -> Self {
+    pub fn new(config: DigestServerConfig, rng: &mut Rng) -> Self {
         Self {
             realm: escape(&config.realm),
             config,
-            mint: NonceMint::new(now, rng),
+            mint: NonceMint::new(rng),
             used: BTreeMap::new(),
             forgotten_below: 0,
             counts: VerdictCounts::default(),
         }
     }
 
-    /// The headers of a challenge, one for each algorithm. `stale` after [`Verdict::Stale`].
-    pub fn challenge(&mut self, now: Instant, challenger: Challenger, stale: bool) -> Vec<Header> {
+    /// Adds a challenge to a response: a header line for each algorithm. `stale` after [`Verdict::Stale`].
+    pub fn challenge(&mut self, now: Instant, challenger: Challenger, stale: bool, response: &mut Response) {
         let nonce = ByteStr::from(self.mint.mint(now));
         let qop = if self.config.auth_int { vec![Qop::Auth, Qop::AuthInt] } else { vec![Qop::Auth] };
-        let header = |algorithm: &Algorithm| {
+        for algorithm in &self.config.algorithms {
             let challenge = Challenge {
                 realm: self.realm.clone(),
                 nonce: nonce.clone(),
@@ -165,20 +165,19 @@ impl DigestServer {
                 Challenger::UserAgent => super::WwwAuthenticate(challenge).to_value(),
                 Challenger::Proxy => super::ProxyAuthenticate(challenge).to_value(),
             };
-            Header { name: challenger.challenge_header(), value }
-        };
-        self.config.algorithms.iter().map(header).collect()
+            response.headers.push(challenger.challenge_header(), value);
+        }
     }
 
-    /// What `request` proves, by either header: some devices answer a 407 in Authorization. `lookup` finds the
-    /// password of a user. ACK and CANCEL cannot be challenged (RFC 3261 §22.1): do not bring them here.
+    /// What `request` proves to `challenger`, which decides the header looked at. `lookup` finds a user's password. ACK and CANCEL cannot be challenged (RFC 3261 §22.1): do not bring them here.
     pub fn verify<'s>(
         &mut self,
         now: Instant,
         request: &Request,
+        challenger: Challenger,
         lookup: impl FnOnce(&str) -> Option<&'s Secret>,
     ) -> Verdict {
-        let verdict = self.judge(now, request, lookup);
+        let verdict = self.judge(now, request, challenger, lookup);
         match &verdict {
             Verdict::Accepted { .. } => self.counts.accepted += 1,
             Verdict::Stale => self.counts.stale += 1,
@@ -197,12 +196,10 @@ impl DigestServer {
         &mut self,
         now: Instant,
         request: &Request,
+        challenger: Challenger,
         lookup: impl FnOnce(&str) -> Option<&'s Secret>,
     ) -> Verdict {
-        let sent = Challenger::ALL
-            .into_iter()
-            .flat_map(|challenger| DigestResponse::all(&request.headers, challenger))
-            .find(|sent| sent.realm == self.realm);
+        let sent = DigestResponse::all(&request.headers, challenger).find(|sent| sent.realm == self.realm);
         let Some(sent) = sent else { return Verdict::Missing };
         if !self.config.algorithms.contains(&sent.effective_algorithm()) {
             return Verdict::Wrong(WrongCredentials::Algorithm);

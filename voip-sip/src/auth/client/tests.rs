@@ -3,7 +3,11 @@ use crate::auth::{Algorithm, HashFunction};
 use crate::message::{HeaderName, Method};
 
 fn client() -> DigestClient {
-    DigestClient::new([Credentials::new("bob", Secret::new("zanzibar"))])
+    DigestClient::new(Credentials::new("bob", Secret::new("zanzibar")))
+}
+
+fn bob_in(realm: &str) -> Credentials {
+    Credentials { realm: Some(realm.into()), ..Credentials::new("bob", Secret::new("zanzibar")) }
 }
 
 fn rng() -> Rng {
@@ -95,18 +99,21 @@ fn the_strongest_algorithm_is_answered_whatever_the_order() {
 
 #[test]
 fn the_tenth_use_of_a_nonce_is_written_0000000a() {
-    let (mut client, mut request) = (client(), invite());
-    client.authorize(&mut request, &rejection(401, &[QOP]), &mut rng()).unwrap();
-    let cnonce = authorization(&request).cnonce;
-    for count in 2..=10 {
-        request = invite();
-        client.prepare(&mut request);
-        let answer = authorization(&request);
-        assert_eq!(answer.nonce_count(), Some(count));
-        assert_eq!(answer.cnonce, cnonce);
-        assert!(is_right(&answer, &request));
+    for algorithm in ["MD5", "MD5-sess"] {
+        let (mut client, mut request, mut rng) = (client(), invite(), rng());
+        let challenge = QOP.replace("MD5", algorithm);
+        client.authorize(&mut request, &rejection(401, &[&challenge]), &mut rng).unwrap();
+        let first = authorization(&request).cnonce;
+        for count in 2..=10 {
+            request = invite();
+            client.prepare(&mut request, &mut rng);
+            let answer = authorization(&request);
+            assert_eq!(answer.nonce_count(), Some(count));
+            assert_eq!(answer.cnonce == first, algorithm == "MD5-sess");
+            assert!(is_right(&answer, &request));
+        }
+        assert_eq!(authorization(&request).nc.unwrap(), "0000000a");
     }
-    assert_eq!(authorization(&request).nc.unwrap(), "0000000a");
 }
 
 #[test]
@@ -114,9 +121,9 @@ fn after_the_last_count_a_nonce_is_used_no_more() {
     let (mut client, mut request) = (client(), invite());
     client.authorize(&mut request, &rejection(401, &[QOP]), &mut rng()).unwrap();
     client.sessions[0].next_count = Some(u32::MAX);
-    client.prepare(&mut request);
+    client.prepare(&mut request, &mut rng());
     assert_eq!(authorization(&request).nc.unwrap(), "ffffffff");
-    client.prepare(&mut request);
+    client.prepare(&mut request, &mut rng());
     assert_eq!(answers(&request, Challenger::UserAgent), []);
 }
 
@@ -125,16 +132,13 @@ fn a_nonce_without_qop_is_not_used_unasked() {
     let (mut client, mut request) = (client(), invite());
     client.authorize(&mut request, &rejection(407, &[PLAIN]), &mut rng()).unwrap();
     let mut next = invite();
-    client.prepare(&mut next);
+    client.prepare(&mut next, &mut rng());
     assert_eq!(answers(&next, Challenger::Proxy), []);
 }
 
 #[test]
 fn several_realms_are_answered_one_after_another_and_together() {
-    let mut client = DigestClient::new([
-        Credentials { realm: Some("a".into()), ..Credentials::new("bob", Secret::new("zanzibar")) },
-        Credentials { realm: Some("b".into()), ..Credentials::new("bob", Secret::new("zanzibar")) },
-    ]);
+    let mut client = DigestClient::new(bob_in("a")).with(bob_in("b"));
     let [a, b, c] = ["a", "b", "c"].map(|realm| format!(r#"Digest realm="{realm}", nonce="{realm}1", qop="auth""#));
     let mut request = invite();
     client.authorize(&mut request, &rejection(407, &[&a]), &mut rng()).unwrap();
@@ -151,10 +155,7 @@ fn several_realms_are_answered_one_after_another_and_together() {
     client.authorize(&mut request, &rejection(407, &[&a, &b]), &mut rng()).unwrap();
     assert_eq!(seen(&request).len(), 2);
 
-    let mut client = DigestClient::new([Credentials {
-        realm: Some("a".into()),
-        ..Credentials::new("bob", Secret::new("zanzibar"))
-    }]);
+    let mut client = DigestClient::new(bob_in("a"));
     let result = client.authorize(&mut invite(), &rejection(407, &[&c]), &mut rng());
     assert_eq!(result, Err(AuthFailure::NoCredentials("c".into())));
 }
@@ -169,7 +170,7 @@ fn fresh_credentials_that_are_refused_are_wrong() {
             let result = client.authorize(&mut request, &rejection(401, &[&again]), &mut rng());
             assert_eq!(result, Err(AuthFailure::Refused("biloxi.com".into())), "{again}");
             // What was refused is not offered to a later request.
-            client.prepare(&mut request);
+            client.prepare(&mut request, &mut rng());
             assert_eq!(answers(&request, Challenger::UserAgent), []);
         }
     }
@@ -197,7 +198,7 @@ fn credentials_sent_unasked_may_be_challenged_anew() {
     client.authorize(&mut request, &rejection(401, &[QOP]), &mut rng()).unwrap();
     for (round, stale) in [(2, ", stale=true"), (3, "")] {
         let mut request = invite();
-        client.prepare(&mut request);
+        client.prepare(&mut request, &mut rng());
         let challenge = format!("{}{stale}", QOP.replace("n1", &format!("n{round}")));
         client.authorize(&mut request, &rejection(401, &[&challenge]), &mut rng()).unwrap();
         assert_eq!(authorization(&request).nonce_count(), Some(1));
@@ -205,7 +206,7 @@ fn credentials_sent_unasked_may_be_challenged_anew() {
     }
     // The same nonce again, and not stale: the password was changed.
     let mut request = invite();
-    client.prepare(&mut request);
+    client.prepare(&mut request, &mut rng());
     let result = client.authorize(&mut request, &rejection(401, &[&QOP.replace("n1", "n3")]), &mut rng());
     assert_eq!(result, Err(AuthFailure::Refused("biloxi.com".into())));
 }
@@ -223,10 +224,10 @@ fn a_rejection_that_cannot_be_answered_is_final() {
 
 #[test]
 fn quotes_in_user_and_realm_stay_within_their_quotes() {
-    let mut client = DigestClient::new([Credentials {
+    let mut client = DigestClient::new(Credentials {
         realm: Some(r#"a "b", c"#.into()),
         ..Credentials::new(r#"bo"b"#, Secret::new("zanzibar"))
-    }]);
+    });
     let mut request = invite();
     let challenge = r#"Digest realm="a \"b\", c", nonce="1\\,2", qop="auth""#;
     client.authorize(&mut request, &rejection(401, &[challenge]), &mut rng()).unwrap();
