@@ -393,7 +393,10 @@ pub(super) fn nearest<'w>(written: &str, words: impl Iterator<Item = &'w str>) -
 }
 
 fn describe(found: Found<'_>, shown: bool) -> String {
-    let Some(value) = found.value else { return "a table".to_owned() };
+    let Some(value) = found.value else {
+        let many = found.item.is_some_and(Item::is_array_of_tables);
+        return if many { "a list of tables" } else { "a single table" }.to_owned();
+    };
     let kind = match value {
         Value::String(_) => "the text",
         Value::Integer(_) | Value::Float(_) => "the number",

@@ -453,3 +453,61 @@ fn the_manuals_gateway_is_right() {
     let config = parse(example).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(config.warnings, []);
 }
+
+#[test]
+fn tables_and_lists_of_tables_are_told_apart() {
+    assert!(
+        mistakes(parse("[listen]\ntransport = \"udp\"")).contains("listen: is a single table, not a list of tables")
+    );
+    assert!(mistakes(parse("[[gateway]]")).contains("gateway: is a list of tables, not a table"));
+    assert!(mistakes(parse("listen = [5]")).contains("listen: is the number 5, not a table"));
+    let inline = "listen = [{ transport = \"udp\", bind = \"0.0.0.0:5070\" }]";
+    assert_eq!(parse(inline).unwrap().listen[0].bind.port(), 5070);
+}
+
+/// Cuts, doubles and replaces what stands in the contract file: nothing may panic, every mistake has a place and a way
+/// out, and no secret is told.
+#[test]
+fn a_mangled_file_is_refused_or_read_and_never_tells_a_secret() {
+    let odd = [
+        "",
+        "\"\"",
+        "-1",
+        "1e400",
+        "nan",
+        "[]",
+        "[[]]",
+        "{}",
+        "true",
+        "\"\u{0}\"",
+        "\"é\"",
+        "9223372036854775807",
+        "1979-05-27",
+    ];
+    let contract = CONTRACT.replace("{ env = \"MANGO_PASSWORD\" }", "\"hush hush\"");
+    let mut texts: Vec<String> = contract.char_indices().step_by(7).map(|(at, _)| contract[..at].to_owned()).collect();
+    let lines: Vec<&str> = contract.lines().collect();
+    let with_line = |i: usize, line: &str| {
+        let mut lines = lines.clone();
+        lines[i] = line;
+        lines.join("\n")
+    };
+    for (i, line) in lines.iter().enumerate() {
+        texts.push(with_line(i, ""));
+        texts.push(with_line(i, &format!("{line}\n{line}")));
+        texts.push(with_line(i, &line.replace('"', "")));
+        if let Some((key, _)) = line.split_once('=') {
+            texts.extend(odd.iter().map(|value| with_line(i, &format!("{key}= {value}"))));
+            texts.push(with_line(i, &line.replacen(key.trim(), "é", 1)));
+        }
+    }
+    let mut refused = 0;
+    for text in &texts {
+        if let Err(error) = parse(text) {
+            refused += 1;
+            assert!(error.mistakes.iter().all(|mistake| mistake.line > 0 && !mistake.advice.is_empty()), "{error}");
+            assert!(!error.to_string().contains("hush"), "{error}");
+        }
+    }
+    assert!(refused > texts.len() / 2, "{refused} of {} are refused", texts.len());
+}

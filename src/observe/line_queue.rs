@@ -130,7 +130,7 @@ fn write_lines(lines: &Receiver<Message>, mut output: Output, shared: &Shared) {
     while let Ok(first) = lines.recv() {
         let mut written: u64 = 0;
         let mut failed = false;
-        let mut flushed = Vec::new();
+        let mut flushed = None;
         let mut next = Some(first);
         // What has gathered is written together and flushed once.
         while let Some(message) = next {
@@ -144,7 +144,10 @@ fn write_lines(lines: &Receiver<Message>, mut output: Output, shared: &Shared) {
                     failed |= output.writer().write_all(&line).is_err();
                 }
                 Message::Wake => {}
-                Message::Flush(done) => flushed.push(done),
+                Message::Flush(done) => {
+                    flushed = Some(done);
+                    break;
+                }
             }
             next = lines.try_recv().ok();
         }
@@ -152,7 +155,7 @@ fn write_lines(lines: &Receiver<Message>, mut output: Output, shared: &Shared) {
         if failed {
             shared.lost.fetch_add(written, Relaxed);
         }
-        for done in flushed {
+        if let Some(done) = flushed {
             let _ = done.send(());
         }
     }

@@ -33,8 +33,8 @@ pub enum BindError {
     /// Something that is no socket is there.
     #[error("{0} is there and is no socket: remove it, or choose another status_socket")]
     NotASocket(PathBuf),
-    /// The directory is another user's.
-    #[error("the directory {0} belongs to another user: choose a status_socket in a directory of your own")]
+    /// Another user could put a socket of his own into the directory.
+    #[error("the directory {0} belongs to another user or is open to all: choose a status_socket in one of your own")]
     ForeignDirectory(PathBuf),
     /// The system refused.
     #[error("the status socket {path} cannot be made: {source}")]
@@ -170,12 +170,20 @@ fn prepare_directory(path: &Path) -> Result<(), BindError> {
     if !directory.exists() {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
     }
-    let owner = fs::metadata(directory).map_err(failed)?.uid();
-    match ProcessEnvironment.user_id() {
-        Some(user) if owner != user && owner != 0 => Err(BindError::ForeignDirectory(directory.to_owned())),
-        Some(_) | None => Ok(()),
+    // A link is judged by who made it, and the directory by who can put something into it.
+    let link = fs::symlink_metadata(directory).map_err(failed)?;
+    let target = fs::metadata(directory).map_err(failed)?;
+    let user = ProcessEnvironment.user_id();
+    let foreign = |owner: u32| owner != 0 && user.is_some_and(|user| owner != user);
+    let anyone_replaces = target.mode() & 0o002 != 0 && target.mode() & STICKY == 0;
+    if foreign(link.uid()) || foreign(target.uid()) || anyone_replaces {
+        return Err(BindError::ForeignDirectory(directory.to_owned()));
     }
+    Ok(())
 }
+
+/// The mode bit of a directory in which only owners may rename and remove, as in /tmp.
+const STICKY: u32 = 0o1000;
 
 /// Why a status could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -244,6 +252,8 @@ pub fn query(path: &Path) -> Result<Status, QueryError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::{self, StatusOptions};
+    use crate::config::FixedEnvironment;
 
     /// A directory that goes with the test.
     struct Place(PathBuf);
@@ -310,6 +320,46 @@ mod tests {
             drop(server);
             fs::write(place.socket(), "a file of somebody's").unwrap();
             assert!(matches!(StatusServer::bind(&place.socket()), Err(BindError::NotASocket(_))));
+        });
+    }
+
+    #[test]
+    fn a_directory_open_to_all_is_refused() {
+        let place = Place::new("open");
+        fs::create_dir(&place.0).unwrap();
+        fs::set_permissions(&place.0, fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(matches!(StatusServer::bind(&place.socket()), Err(BindError::ForeignDirectory(_))));
+    }
+
+    #[test]
+    fn the_command_shows_what_the_gateway_says() {
+        run(async {
+            let place = Place::new("command");
+            let server = StatusServer::bind(&place.socket()).unwrap();
+            let (requests, mut asked) = mpsc::channel::<StatusRequest>(4);
+            let serving = tokio::spawn(server.serve(requests));
+            let gateway = tokio::spawn(async move {
+                for _ in 0..2 {
+                    let status = Status { version: "0.1.0".to_owned(), pid: 7, ..Status::default() };
+                    asked.recv().await.unwrap().send(status).unwrap();
+                }
+            });
+            for json in [false, true] {
+                let options = StatusOptions { socket: Some(place.socket()), config: None, json };
+                let shown = tokio::task::spawn_blocking(move || {
+                    let mut shown = Vec::new();
+                    cli::status(&options, &FixedEnvironment::default(), &mut shown).unwrap();
+                    String::from_utf8(shown).unwrap()
+                });
+                let shown = shown.await.unwrap();
+                if json {
+                    assert_eq!(serde_json::from_str::<Status>(&shown).unwrap().pid, 7);
+                } else {
+                    assert!(shown.starts_with("voip 0.1.0, up 0 s, process 7\n"), "{shown}");
+                }
+            }
+            gateway.await.unwrap();
+            serving.await.unwrap();
         });
     }
 
