@@ -3,7 +3,14 @@
 //! RFC 3261 §18, RFC 3263, RFC 3581, RFC 5626 §3.5.1 and §4.4.1, RFC 5923. Everything here is pure: the sockets are the
 //! driver's, and it feeds what they yield to these machines.
 
+mod flows;
+mod framer;
+mod target;
 pub mod via;
+
+pub use flows::{Flows, FlowsConfig, FlowsCounters, Route};
+pub use framer::{Frame, FramingError, StreamFramer};
+pub use target::{Resolution, Target};
 
 use std::net::SocketAddr;
 use voip_core::net::{FlowId, Transmit, Transport};
