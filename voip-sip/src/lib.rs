@@ -10,11 +10,17 @@
 //! | [`auth`] | digest authentication, both sides |
 //! | [`transport`] | paths, stream framing, Via and rport rules, flows, choice of a target |
 //! | [`transaction`] | the four transaction machines and the table that routes to them |
+//! | [`dialog`] | dialog identity, route set, sequence numbers |
+//! | [`registration`] | keeps one binding alive as a client |
+//! | [`call`] | one INVITE session |
+//! | [`endpoint`] | the facade |
 
 pub mod auth;
 pub mod call;
+pub mod dialog;
 pub mod endpoint;
 pub mod message;
+pub mod registration;
 pub mod sdp;
 pub mod transaction;
 pub mod transport;

@@ -2,6 +2,8 @@
 
 use super::output::TlsProfile;
 use crate::message::MessageLimits;
+use crate::transaction::TransactionConfig;
+use crate::transport::FlowsConfig;
 use ipnet::IpNet;
 use std::fmt;
 use std::time::Duration;
@@ -59,6 +61,12 @@ pub struct EndpointConfig {
     pub max_calls: usize,
     /// Relation of the monotonic clock to wall time.
     pub clock: ClockPair,
+    /// Timers and bounds of transactions.
+    pub transactions: TransactionConfig,
+    /// Bounds of connections.
+    pub flows: FlowsConfig,
+    /// Tell every message as an event.
+    pub trace: bool,
 }
 
 /// Where a peer is reached.

@@ -80,6 +80,8 @@ pub enum Event {
         /// Round-trip time; `None` when it does not answer.
         round_trip: Option<Duration>,
     },
+    /// A message went out or came in: told only when [`EndpointConfig::trace`](super::EndpointConfig::trace) is set.
+    Message(TracedMessage),
     /// A request from a source that identifies nobody was dropped or refused.
     Stranger {
         /// Source.
@@ -89,4 +91,19 @@ pub enum Event {
         /// Method of the request.
         method: Bytes,
     },
+}
+
+/// A message that crossed the wire, as it was. It may hold credentials: mask them before showing it.
+#[derive(Clone, Debug)]
+pub struct TracedMessage {
+    /// It came in; otherwise it went out.
+    pub received: bool,
+    /// Transport.
+    pub transport: Transport,
+    /// This host's end.
+    pub local: SocketAddr,
+    /// The far end.
+    pub remote: SocketAddr,
+    /// The whole message.
+    pub payload: Bytes,
 }

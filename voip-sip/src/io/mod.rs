@@ -12,6 +12,7 @@ mod clock;
 mod config;
 mod counters;
 mod driver;
+mod endpoint;
 mod input;
 mod insecure;
 mod interfaces;
