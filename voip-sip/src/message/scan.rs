@@ -96,11 +96,13 @@ pub(crate) fn unquote(bytes: &[u8]) -> std::borrow::Cow<'_, [u8]> {
     std::borrow::Cow::Owned(plain)
 }
 
-/// Writes a quoted string with what needs escaping escaped (RFC 3261 §25.1 quoted-string).
+/// Writes a quoted string with what needs escaping escaped, control characters among it (RFC 3261 §25.1
+/// quoted-string). CR and LF cannot be escaped.
 pub(crate) fn quote(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     for &byte in text {
-        if matches!(byte, b'"' | b'\\') {
+        let control = byte.is_ascii_control() && !is_space(byte);
+        if control || matches!(byte, b'"' | b'\\') {
             out.push(b'\\');
         }
         out.push(if matches!(byte, b'\r' | b'\n') { b' ' } else { byte });

@@ -4,6 +4,7 @@ use super::byte_str::ByteStr;
 use super::host::{Host, HostPort};
 use super::params::Params;
 use super::scan;
+use std::collections::BTreeMap;
 use std::fmt;
 use voip_core::net::Transport;
 
@@ -37,11 +38,11 @@ pub struct Uri {
 }
 
 impl Uri {
-    /// A `sip:` URI.
+    /// A `sip:` URI; an empty user is none.
     pub fn sip(user: Option<&str>, host: Host, port: Option<u16>) -> Self {
         Self {
             scheme: Scheme::Sip,
-            user: user.map(|user| escape_user(user).into()),
+            user: user.filter(|user| !user.is_empty()).map(|user| escape_user(user).into()),
             host_port: Some(HostPort { host, port }),
             params: Params::EMPTY,
             headers: ByteStr::default(),
@@ -65,7 +66,7 @@ impl Uri {
         let valid = name.first().is_some_and(u8::is_ascii_alphabetic)
             && name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
             && !rest.is_empty()
-            && !bytes.iter().any(|b| scan::is_space(*b) || matches!(b, b'<' | b'>' | b'"' | 0));
+            && !bytes.iter().any(|b| b.is_ascii_control() || matches!(b, b' ' | b'<' | b'>' | b'"'));
         if !valid {
             return None;
         }
@@ -150,15 +151,10 @@ impl Uri {
         };
         let user = |uri: &Self| uri.user.as_ref().map(|user| unescape(user.as_bytes()));
         let params = || {
-            let both_or_neither = ["user", "ttl", "method", "maddr", "transport"];
-            both_or_neither.into_iter().all(|n| same_value(self.params.find(n), other.params.find(n)))
-                && self.params.iter().all(|(name, value)| {
-                    let Some(name) = std::str::from_utf8(name).ok() else { return true };
-                    other
-                        .params
-                        .find(name)
-                        .is_none_or(|theirs| same_value(Some(theirs), Some(value.map(|v| ByteStr::from(v.to_vec())))))
-                })
+            const BOTH_OR_NEITHER: [&[u8]; 5] = [b"user", b"ttl", b"method", b"maddr", b"transport"];
+            let (ours, theirs) = (by_name(&self.params), by_name(&other.params));
+            BOTH_OR_NEITHER.into_iter().all(|name| ours.contains_key(name) == theirs.contains_key(name))
+                && ours.iter().all(|(name, value)| theirs.get(name).is_none_or(|other| same_value(*value, *other)))
         };
         self.scheme == other.scheme
             && hosts
@@ -215,11 +211,20 @@ impl fmt::Display for Uri {
     }
 }
 
-fn same_value(a: Option<Option<ByteStr>>, b: Option<Option<ByteStr>>) -> bool {
+/// Parameters by their name in lower case, the first of several: comparing takes n log n steps, whatever is sent.
+fn by_name(params: &Params) -> BTreeMap<Vec<u8>, Option<&[u8]>> {
+    let mut map = BTreeMap::new();
+    for (name, value) in params.iter() {
+        map.entry(name.to_ascii_lowercase()).or_insert(value);
+    }
+    map
+}
+
+fn same_value(a: Option<&[u8]>, b: Option<&[u8]>) -> bool {
     match (a, b) {
-        (None, None) | (Some(None), Some(None)) => true,
-        (Some(Some(a)), Some(Some(b))) => unescape(a.as_bytes()).eq_ignore_ascii_case(&unescape(b.as_bytes())),
-        _ => false,
+        (None, None) => true,
+        (Some(a), Some(b)) => unescape(a).eq_ignore_ascii_case(&unescape(b)),
+        (None, Some(_)) | (Some(_), None) => false,
     }
 }
 
