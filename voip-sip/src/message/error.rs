@@ -24,6 +24,9 @@ pub enum ParseErrorKind {
     /// The start line is neither a request line nor a status line.
     #[error("Malformed start line")]
     StartLine,
+    /// The start line is longer than the limit: a request is answered 414.
+    #[error("Start line too long")]
+    StartLineTooLong,
     /// The method has characters that no token has.
     #[error("Malformed method")]
     Method,
@@ -64,6 +67,7 @@ impl ParseErrorKind {
     pub const fn status(self) -> u16 {
         match self {
             Self::Version => 505,
+            Self::StartLineTooLong => 414,
             Self::TooManyHeaders | Self::HeaderTooLong | Self::TooLarge => 513,
             Self::Empty
             | Self::StartLine

@@ -127,8 +127,11 @@ impl Headers {
         parsed.map(Some).ok_or(HeaderError::Malformed(H::NAME))
     }
 
-    /// The value of a header that must be there.
+    /// The value of a header that must be there, and once unless it is a list (RFC 4475 §3.3.8).
     pub fn required<H: TypedHeader>(&self) -> Result<H, HeaderError> {
+        if !H::IS_LIST && self.values(&H::NAME).nth(1).is_some() {
+            return Err(HeaderError::Repeated(H::NAME));
+        }
         self.typed()?.ok_or(HeaderError::Missing(H::NAME))
     }
 
@@ -172,7 +175,11 @@ impl Headers {
 
     /// The Call-ID, compared byte by byte (RFC 3261 §20.8).
     pub fn call_id(&self) -> Result<&ByteStr, HeaderError> {
-        let value = self.value(&HeaderName::CallId).ok_or(HeaderError::Missing(HeaderName::CallId))?;
+        let mut values = self.values(&HeaderName::CallId);
+        let value = values.next().ok_or(HeaderError::Missing(HeaderName::CallId))?;
+        if values.next().is_some() {
+            return Err(HeaderError::Repeated(HeaderName::CallId));
+        }
         if value.is_empty() || value.as_bytes().iter().any(|b| scan::is_space(*b)) {
             return Err(HeaderError::Malformed(HeaderName::CallId));
         }

@@ -20,7 +20,7 @@ pub struct MessageLimits {
     pub max_message: usize,
     /// Header lines. Long proxy chains need some dozens; the default leaves room for odd ones.
     pub max_headers: usize,
-    /// Bytes of one header line, folds included.
+    /// Bytes of the start line, and of one header line, folds included.
     pub max_header_line: usize,
 }
 
@@ -52,7 +52,8 @@ pub(super) fn message(bytes: Bytes, limits: &MessageLimits) -> Result<Message, P
     let whole = ByteStr::from(bytes.slice(skipped..));
     let rest = whole.as_bytes();
     let (line, mut rest) = split_line(rest).ok_or(ParseErrorKind::Truncated)?;
-    let mut start = start_line(&whole, line)?;
+    let start_too_long = line.len() > limits.max_header_line;
+    let mut start = start_line(&whole, line, start_too_long)?;
     let (headers, mut defect) = headers(&whole, &mut rest, limits);
     let too_large = bytes.len() > limits.max_message;
     let body = match content_length(&headers) {
@@ -67,6 +68,9 @@ pub(super) fn message(bytes: Bytes, limits: &MessageLimits) -> Result<Message, P
             rest
         }
     };
+    if start_too_long {
+        defect = Some(ParseErrorKind::StartLineTooLong);
+    }
     if too_large {
         defect = Some(ParseErrorKind::TooLarge);
     }
@@ -107,7 +111,9 @@ fn split_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// The start line as a message without headers. A request line with a defect that can be answered still gives a
 /// request: [`request_line_defect`] finds it once the headers are there to answer by.
-fn start_line(whole: &ByteStr, line: &[u8]) -> Result<Message, ParseError> {
+///
+/// The URI of a line that is too long is not read.
+fn start_line(whole: &ByteStr, line: &[u8], too_long: bool) -> Result<Message, ParseError> {
     if line.len() >= 4 && line[..4].eq_ignore_ascii_case(b"SIP/") {
         return status_line(whole, line).map(Message::Response).map_err(Into::into);
     }
@@ -117,7 +123,10 @@ fn start_line(whole: &ByteStr, line: &[u8]) -> Result<Message, ParseError> {
         return Err(ParseErrorKind::Method.into());
     }
     let end = memchr::memrchr(b' ', line).ok_or(ParseErrorKind::StartLine)?;
-    let uri = line.get(space + 1..end).and_then(|uri| Uri::parse(&whole.slice_of(uri)).filter(|_| trim(uri) == uri));
+    let uri = line
+        .get(space + 1..end)
+        .filter(|_| !too_long)
+        .and_then(|uri| Uri::parse(&whole.slice_of(uri)).filter(|_| trim(uri) == uri));
     let uri = uri.unwrap_or_else(|| Uri {
         scheme: Scheme::Other(ByteStr::from_static(INVALID_SCHEME)),
         user: None,

@@ -1,5 +1,6 @@
 use super::super::header::{CSeq, From, To, Via};
 use super::*;
+use crate::message::HeaderError;
 
 fn parse(text: &str) -> Result<Message, ParseError> {
     Message::parse(Bytes::copy_from_slice(text.as_bytes()), &MessageLimits::default())
@@ -95,6 +96,10 @@ fn limits_hold() {
     assert_eq!(kind("a: b\r\n".repeat(6)), ParseErrorKind::TooManyHeaders);
     assert_eq!(kind(format!("a: {}\r\n", "b".repeat(100))), ParseErrorKind::HeaderTooLong);
     assert_eq!(kind(format!("a: b\r\n\r\n{}", "b".repeat(2000))), ParseErrorKind::TooLarge);
+    let text = format!("OPTIONS sip:{}@b SIP/2.0\r\nCall-ID: 1\r\n\r\n", "a".repeat(100));
+    let error = Message::parse(text.into(), &limits).unwrap_err();
+    assert_eq!((error.kind, error.kind.status()), (ParseErrorKind::StartLineTooLong, 414));
+    assert_eq!(error.request.unwrap().headers.call_id().unwrap(), &"1");
 }
 
 #[test]
@@ -110,4 +115,11 @@ fn the_end_of_a_header_section_is_found_only_when_it_is_there() {
     assert_eq!(header_section_end(b"a\r\nb\r\n\r\nbody"), Some(8));
     assert_eq!(header_section_end(b"a\nb\n\nbody"), Some(5));
     assert_eq!(header_section_end(b"a\r\nb\r\n\r"), None);
+}
+
+#[test]
+fn a_header_that_must_stand_once_may_not_stand_twice() {
+    let twice = request("OPTIONS sip:a@b SIP/2.0\r\ni: 1\r\nCall-ID: 1\r\nFrom: <sip:a@b>\r\nf: <sip:a@b>\r\n\r\n");
+    assert_eq!(twice.headers.call_id(), Err(HeaderError::Repeated(HeaderName::CallId)));
+    assert_eq!(twice.headers.required::<From>(), Err(HeaderError::Repeated(HeaderName::From)));
 }
