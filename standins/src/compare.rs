@@ -26,7 +26,7 @@ pub struct Comparison {
     pub sources: usize,
     /// Interarrival jitter at the end (RFC 3550 §6.4.1), ms.
     pub jitter_ms: f64,
-    /// The largest gap between two packets, ms.
+    /// The largest gap between two packets of any kind, ms.
     pub largest_gap_ms: f64,
     /// From sending a packet of speech to receiving it, ms; `None` when none was found.
     pub delay: Option<Delay>,
@@ -106,7 +106,7 @@ pub fn compare(
             }
         }
     }
-    let gaps = audio.windows(2).map(|w| w[1].at.saturating_duration_since(w[0].at));
+    let gaps = heard.windows(2).map(|w| w[1].at.saturating_duration_since(w[0].at));
     let (lost, duplicated, sources) = sequence_losses(heard);
     Comparison {
         finding,
