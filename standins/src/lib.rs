@@ -2,8 +2,9 @@
 //! and a voice agent as ElevenLabs' SIP side behaves.
 //!
 //! They are programs of the real world in miniature: sockets, threads and clocks, and no state machine that a gateway
-//! under test uses. Of the workspace they take only [`voip_sip::message`]; framing, digest, SDP and RTP are written
-//! here a second time, small and straight, so that a mistake in the gateway's own is not answered by the same mistake.
+//! under test uses. Of the workspace they take [`voip_sip::message`] and the tables of G.711; framing, digest, SDP and
+//! RTP are written here a second time, small and straight, so that a mistake in the gateway's own is not answered by
+//! the same mistake.
 //! They can be rude: see [`CallPlan`], [`AnswerPlan`], [`CarrierConfig`] and [`AgentConfig`].
 //!
 //! | module | holds |

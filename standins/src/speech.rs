@@ -1,11 +1,12 @@
 //! The recordings that the stand-ins play, G.711 to linear samples and back (ITU-T G.711), and WAV files.
 //!
-//! The conversions are plain arithmetic, written without a look at the ones in `voip-media`, so that each checks the
-//! other.
+//! Decoding is plain arithmetic, written a second time. From one law to the other G.711 has tables, which are not the
+//! nearest levels everywhere: those are taken from `voip-media`.
 
 use std::io;
 use std::path::Path;
 use voip_core::codec::AudioCodec;
+use voip_media::codec::g711::Law;
 
 /// A-law silence: the code of the smallest positive level, even bits inverted.
 pub const ALAW_SILENCE: u8 = 0xd5;
@@ -30,16 +31,18 @@ pub fn agent() -> Vec<u8> {
 
 /// A recording in the law of `codec`: A-law as it is, µ-law converted from it.
 pub fn in_law(alaw: &[u8], codec: AudioCodec) -> Vec<u8> {
-    if codec == AudioCodec::Pcmu { alaw.iter().map(|b| alaw_to_ulaw(*b)).collect() } else { alaw.to_vec() }
+    between(alaw, AudioCodec::Pcma, codec)
 }
 
-/// Codes of one law in another, as a gateway between the two has to convert them.
+/// Codes of one law in another, as a gateway between the two has to convert them (G.711 tables 3 and 4).
 pub fn between(codes: &[u8], from: AudioCodec, to: AudioCodec) -> Vec<u8> {
+    let mut codes = codes.to_vec();
     match (from, to) {
-        (AudioCodec::Pcma, AudioCodec::Pcmu) => codes.iter().map(|b| alaw_to_ulaw(*b)).collect(),
-        (AudioCodec::Pcmu, AudioCodec::Pcma) => codes.iter().map(|b| ulaw_to_alaw(*b)).collect(),
-        _ => codes.to_vec(),
+        (AudioCodec::Pcma, AudioCodec::Pcmu) => Law::A.convert_to_other(&mut codes),
+        (AudioCodec::Pcmu, AudioCodec::Pcma) => Law::Mu.convert_to_other(&mut codes),
+        _ => {}
     }
+    codes
 }
 
 /// Silence in the law of `codec`.
@@ -74,21 +77,6 @@ pub fn ulaw_to_linear(code: u8) -> i16 {
     let (segment, step) = ((code >> 4) & 7, i16::from(code & 15));
     let magnitude = (((step << 3) + 0x84) << segment) - 0x84;
     if code & 0x80 == 0 { magnitude } else { -magnitude }
-}
-
-/// An A-law code as the µ-law code of the nearest level, found by looking at all of them.
-pub fn alaw_to_ulaw(code: u8) -> u8 {
-    let level = i32::from(alaw_to_linear(code));
-    // Codes of the sample's own sign only: zero has one of each.
-    let same_sign = (0..=u8::MAX).filter(|u| (u & 0x80 != 0) == (level >= 0));
-    same_sign.min_by_key(|u| (i32::from(ulaw_to_linear(*u)) - level).abs()).unwrap_or(ULAW_SILENCE)
-}
-
-/// A µ-law code as the A-law code of the nearest level.
-pub fn ulaw_to_alaw(code: u8) -> u8 {
-    let level = i32::from(ulaw_to_linear(code));
-    let same_sign = (0..=u8::MAX).filter(|a| (a & 0x80 != 0) == (code & 0x80 != 0));
-    same_sign.min_by_key(|a| (i32::from(alaw_to_linear(*a)) - level).abs()).unwrap_or(ALAW_SILENCE)
 }
 
 /// Writes G.711 codes as a WAV file of linear samples, 8 kHz, mono, 16 bits.
@@ -143,6 +131,5 @@ mod tests {
         assert_eq!(ulaw_to_linear(0xff), 0);
         assert_eq!(ulaw_to_linear(0x80), 8031 << 2);
         assert_eq!(ulaw_to_linear(0x00), -8031 << 2);
-        assert_eq!(alaw_to_ulaw(ALAW_SILENCE) & 0x80, 0x80);
     }
 }
