@@ -240,6 +240,20 @@ fn sequence_losses(heard: &[Arrival]) -> (usize, usize, usize) {
     (lost, duplicated, sources.len())
 }
 
+/// What a report block tells of the latest source: SSRC, highest extended sequence number, packets lost, and jitter in
+/// timestamp units (RFC 3550 §6.4.1).
+pub(crate) fn reception(heard: &[Arrival]) -> Option<(u32, u32, u32, u32)> {
+    let ssrc = heard.last()?.ssrc;
+    let source: Vec<&Arrival> = heard.iter().filter(|a| a.ssrc == ssrc).collect();
+    let first = i64::from(source.first()?.sequence);
+    let highest = source.iter().fold(first, |highest, packet| {
+        let step = packet.sequence.wrapping_sub(highest as u16) as i16;
+        highest.max(highest + i64::from(step))
+    });
+    let lost = (highest - first + 1 - source.len() as i64).max(0) as u32;
+    Some((ssrc, highest as u32, lost, (jitter(&source) * 8.0) as u32))
+}
+
 fn jitter(audio: &[&Arrival]) -> f64 {
     let mut jitter = 0.0;
     for pair in audio.windows(2).filter(|w| w[0].ssrc == w[1].ssrc) {

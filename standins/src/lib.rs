@@ -31,6 +31,7 @@ mod outgoing;
 mod party;
 mod plan;
 mod report;
+mod rtcp;
 pub mod rtp;
 pub mod sdp;
 mod session;

@@ -4,6 +4,7 @@
 //! packets leave on an absolute clock of 20 ms, every packet that comes is kept with its time.
 
 use crate::speech::{self, FRAME};
+use crate::{compare, rtcp};
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -111,7 +112,7 @@ pub struct Recording {
     pub heard: Vec<Arrival>,
     /// Datagrams on the RTP port that are no RTP.
     pub malformed: usize,
-    /// Datagrams on the RTCP port.
+    /// Packets on the RTCP port.
     pub rtcp: usize,
 }
 
@@ -138,6 +139,12 @@ struct State {
     speech_queued: bool,
     silence_between: bool,
     recording: Recording,
+    ssrc: u32,
+    /// The timestamp of the next packet.
+    timestamp: u32,
+    /// The peer's last sender report, and when it came.
+    last_report: Option<(u32, Instant)>,
+    report_due: Instant,
 }
 
 #[derive(Debug)]
@@ -149,7 +156,8 @@ enum Item {
 impl AudioPort {
     /// Binds an even port of `ip` for RTP and the next for RTCP (RFC 3550 §11), and begins to record.
     pub fn bind(ip: IpAddr) -> io::Result<Self> {
-        let (rtp, rtcp) = bind_pair(ip)?;
+        let (rtp, control) = bind_pair(ip)?;
+        let [a, b, c, d, e, f, g, h, ..] = random();
         let state = State {
             socket: Arc::clone(&rtp),
             sending: None,
@@ -157,10 +165,14 @@ impl AudioPort {
             speech_queued: false,
             silence_between: true,
             recording: Recording::default(),
+            ssrc: u32::from_be_bytes([a, b, c, d]),
+            timestamp: u32::from_be_bytes([e, f, g, h]),
+            last_report: None,
+            report_due: Instant::now() + rtcp::INTERVAL / 2,
         };
         let shared = Arc::new(Shared { stop: AtomicBool::new(false), state: Mutex::new(state) });
         let port = Self { shared };
-        port.listen(rtp, rtcp)?;
+        port.listen(rtp, control)?;
         let sender = Arc::clone(&port.shared);
         thread::Builder::new().name("rtp-out".into()).spawn(move || send_all(&sender))?;
         Ok(port)
@@ -173,10 +185,10 @@ impl AudioPort {
 
     /// Moves to another port of the same address: what is sent leaves from there, the old one still records.
     pub fn move_away(&self) -> io::Result<SocketAddr> {
-        let (rtp, rtcp) = bind_pair(self.local()?.ip())?;
+        let (rtp, control) = bind_pair(self.local()?.ip())?;
         let local = rtp.local_addr()?;
         self.lock().socket = Arc::clone(&rtp);
-        self.listen(rtp, rtcp)?;
+        self.listen(rtp, control)?;
         Ok(local)
     }
 
@@ -235,9 +247,9 @@ impl AudioPort {
         self.lock().recording.clone()
     }
 
-    fn listen(&self, rtp: Arc<UdpSocket>, rtcp: UdpSocket) -> io::Result<()> {
+    fn listen(&self, rtp: Arc<UdpSocket>, control: UdpSocket) -> io::Result<()> {
         let shared = Arc::clone(&self.shared);
-        thread::Builder::new().name("rtp-in".into()).spawn(move || receive_all(&shared, &rtp, &rtcp))?;
+        thread::Builder::new().name("rtp-in".into()).spawn(move || receive_all(&shared, &rtp, &control))?;
         Ok(())
     }
 
@@ -283,7 +295,7 @@ fn bind_pair(ip: IpAddr) -> io::Result<(Arc<UdpSocket>, UdpSocket)> {
     Err(last)
 }
 
-fn receive_all(shared: &Shared, rtp: &UdpSocket, rtcp: &UdpSocket) {
+fn receive_all(shared: &Shared, rtp: &Arc<UdpSocket>, control: &UdpSocket) {
     let mut buffer = [0; 2048];
     while !shared.stopped() {
         if let Ok((length, from)) = rtp.recv_from(&mut buffer) {
@@ -295,17 +307,26 @@ fn receive_all(shared: &Shared, rtp: &UdpSocket, rtcp: &UdpSocket) {
                 None => state.recording.malformed += 1,
             }
         }
-        while rtcp.recv_from(&mut buffer).is_ok() {
-            shared.lock().recording.rtcp += 1;
+        while let Ok((length, _)) = control.recv_from(&mut buffer) {
+            let mut state = shared.lock();
+            state.recording.rtcp += 1;
+            if let Some(report) = rtcp::last_report(&buffer[..length]) {
+                state.last_report = Some((report, Instant::now()));
+            }
+        }
+        let mut state = shared.lock();
+        // Once moved, only the new pair reports.
+        if Arc::ptr_eq(&state.socket, rtp)
+            && let Some((to, packet)) = state.report(Instant::now())
+        {
+            let _ = control.send_to(&packet, to);
         }
     }
 }
 
 fn send_all(shared: &Shared) {
-    let [a, b, c, d, e, f, g, h, i, j, ..] = random();
-    let ssrc = u32::from_be_bytes([a, b, c, d]);
-    let mut sequence = u16::from_be_bytes([e, f]);
-    let mut timestamp = u32::from_be_bytes([g, h, i, j]);
+    let [a, b, ..] = random();
+    let mut sequence = u16::from_be_bytes([a, b]);
     let mut next = Instant::now();
     let (mut marker, mut event_start) = (true, None);
     while !shared.stopped() {
@@ -319,6 +340,7 @@ fn send_all(shared: &Shared) {
             (marker, event_start) = (true, None);
             continue;
         };
+        let (ssrc, timestamp) = (state.ssrc, state.timestamp);
         let (payload, payload_type, carried) = state.next_payload(&sending);
         if let Some(payload) = payload {
             let event = carried == Carried::Event;
@@ -344,7 +366,7 @@ fn send_all(shared: &Shared) {
         } else {
             marker = true;
         }
-        timestamp = timestamp.wrapping_add(FRAME as u32);
+        state.timestamp = timestamp.wrapping_add(FRAME as u32);
         next += PACKET_TIME;
     }
 }
@@ -380,6 +402,20 @@ impl State {
                 (payload, sending.payload_type, Carried::Silence)
             }
         }
+    }
+
+    /// The report that is due, and where to send it: one port above RTP (RFC 3550 §11).
+    fn report(&mut self, now: Instant) -> Option<(SocketAddr, Vec<u8>)> {
+        let sending = self.sending.filter(|_| now >= self.report_due)?;
+        self.report_due = now + rtcp::INTERVAL;
+        let to = SocketAddr::new(sending.remote.ip(), sending.remote.port().checked_add(1)?);
+        let packets = self.recording.sent.len() as u32;
+        let sender = rtcp::Sender { ssrc: self.ssrc, timestamp: self.timestamp, packets };
+        let block = compare::reception(&self.recording.heard).map(|(ssrc, highest, lost, jitter)| {
+            let last = self.last_report.map(|(report, at)| (report, now.saturating_duration_since(at)));
+            rtcp::Block { ssrc, lost, highest, jitter, last }
+        });
+        Some((to, rtcp::write(&sender, block.as_ref(), rtcp::ntp_now())))
     }
 
     /// Whether the event whose packet was just sent has no more to come.
