@@ -412,4 +412,15 @@ mod tests {
         assert_eq!(flows.expire(now + Duration::from_secs(9)), None);
         assert_eq!(flows.expire(now + Duration::from_secs(10)), Some((flow, "half a message and silence")));
     }
+
+    #[test]
+    fn a_keepalive_and_silence_does_not() {
+        let (now, mut flows) = (Instant::now(), Flows::new(FlowsConfig::default()));
+        let flow = flows.accept(now, Transport::Tcp, address("10.0.0.1:5060"), address("192.0.2.1:1")).unwrap();
+        flows.mark_known(flow);
+        flows.push(now, flow, b"\r\n");
+        assert_eq!(flows.next_frame(now, flow), Ok(None));
+        assert_eq!(flows.expire(now + Duration::from_secs(899)), None);
+        assert_eq!(flows.expire(now + Duration::from_secs(900)), Some((flow, "idle")));
+    }
 }

@@ -56,9 +56,10 @@ impl StreamFramer {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Whether part of a message waits for its rest.
+    /// Whether part of a message waits for its rest. Line ends alone are none: a lone CRLF is a keepalive that stays in
+    /// the buffer until it is known not to be half a ping.
     pub fn is_partial(&self) -> bool {
-        !self.buffer.is_empty()
+        self.buffer.iter().any(|b| !matches!(b, b'\r' | b'\n'))
     }
 
     /// The next frame, when it is complete. After an error the connection is to be closed.
@@ -175,6 +176,17 @@ mod tests {
             assert_eq!(found, expected, "chunks of {size}");
             assert!(!framer.is_partial());
         }
+    }
+
+    #[test]
+    fn a_lone_keepalive_is_not_half_a_message() {
+        let mut framer = framer();
+        framer.push(b"\r\n");
+        assert_eq!(framer.next_frame(), Ok(None));
+        assert!(!framer.is_partial());
+        framer.push(b"O");
+        assert_eq!(frames(&mut framer), [Frame::Pong]);
+        assert!(framer.is_partial());
     }
 
     #[test]
