@@ -26,7 +26,7 @@ fn establish(world: &mut World) -> (CallKey, CallKey) {
     let (at_b, event) = world.event(world.b);
     let CallEvent::Incoming(incoming) = event else { panic!("{event:?}") };
     assert_eq!(incoming.offer.as_deref(), Some(b"offer".as_slice()));
-    assert_eq!(incoming.request.uri.user_name().unwrap(), "+74951234567");
+    assert_eq!(incoming.request.uri.user_name().as_deref(), Some("+74951234567"));
     world.act(world.b, |b, now| {
         b.trying(now, at_b);
         b.progress(now, at_b, 180, None);

@@ -102,27 +102,21 @@ impl<F: Fn(MediaEvent)> Worker<F> {
                 return;
             }
             let now = Instant::now();
-            std::mem::swap(&mut unfinished, &mut self.unfinished);
-            let mut read = false;
-            let mut woken = false;
-            for token in unfinished.drain(..) {
-                self.read(now, token);
-                read = true;
-            }
-            for event in &events {
-                match event.token() {
-                    WAKE => woken = true,
-                    token => {
-                        self.read(now, token);
-                        read = true;
-                    }
+            // Orders first: audio that follows a plan finds it in effect.
+            while let Ok(order) = self.orders.try_recv() {
+                if !self.obey(now, order) {
+                    return;
                 }
             }
-            if woken {
-                while let Ok(order) = self.orders.try_recv() {
-                    if !self.obey(now, order) {
-                        return;
-                    }
+            std::mem::swap(&mut unfinished, &mut self.unfinished);
+            let mut read = !unfinished.is_empty();
+            for token in unfinished.drain(..) {
+                self.read(now, token);
+            }
+            for event in &events {
+                if event.token() != WAKE {
+                    self.read(now, event.token());
+                    read = true;
                 }
             }
             self.tick(now);

@@ -2,8 +2,12 @@
 //!
 //! While one stream is passed on, its numbers are shifted by a constant, so that losses, reordering and pauses look to
 //! the receiver as they were. When something else was sent in between (silence), or another stream takes over, the
-//! shift is chosen anew: the sequence goes on by one; the timestamp goes on with the time that truly passed, as far as
-//! the stream's own clock and the packets already sent allow, and never backwards. RFC 3550 §5.1, RFC 3551 §4.1.
+//! shift is chosen anew: the sequence goes on by one; the timestamp goes on with the time that truly passed, by the
+//! stream's own clock where that is to be believed, and never backwards. RFC 3550 §5.1, RFC 3551 §4.1.
+//!
+//! Silence that was sent while packets were held up has taken their time. When they come after all, they are raised
+//! behind it and passed on; a delay that this adds is bounded, so that a network which stalls again and again does not
+//! push the call ever further behind: what comes later than the bound is dropped. The next pause takes it back.
 
 use crate::rtp::{RtpTime, SeqNo, Ssrc};
 use std::time::{Duration, Instant};
@@ -38,12 +42,14 @@ pub(crate) struct Outgoing {
     ssrc: Ssrc,
     next: u16,
     clock_rate: u32,
-    /// Media time and the instant it belongs to, following the packets sent smoothly.
+    /// Media time and the instant it belongs to, following the packets sent smoothly, as if none had been raised.
     anchor: Option<(Instant, RtpTime)>,
     first: RtpTime,
     /// The end of the latest media sent.
     covered: RtpTime,
     shift: Option<Shift>,
+    /// Since when packets have been dropped that were too late to be raised.
+    late_since: Option<Instant>,
     packets: u64,
     octets: u64,
 }
@@ -56,6 +62,8 @@ struct Shift {
     highest: u64,
     sequence: u16,
     timestamp: u32,
+    /// How far this stream's timestamps stand behind their natural place, so as not to overlap what was sent before.
+    raised: u32,
     /// Something else was sent since.
     interrupted: bool,
 }
@@ -71,6 +79,7 @@ impl Outgoing {
             first,
             covered: first,
             shift: None,
+            late_since: None,
             packets: 0,
             octets: 0,
         }
@@ -94,8 +103,14 @@ impl Outgoing {
         self.octets += payload as u64;
     }
 
-    /// The media time of `now`.
+    /// The media time of `now`, as the peer sees it.
     pub(crate) fn media_time(&self, now: Instant) -> RtpTime {
+        let raised = self.shift.filter(|shift| !shift.interrupted).map_or(0, |shift| shift.raised);
+        self.natural(now).plus(raised)
+    }
+
+    /// The media time of `now`, nothing raised.
+    fn natural(&self, now: Instant) -> RtpTime {
         match self.anchor {
             Some((at, timestamp)) => timestamp.plus(self.units(now.saturating_duration_since(at)) as u32),
             None => self.first,
@@ -116,13 +131,12 @@ impl Outgoing {
         if packet.extended > shift.highest {
             if !packet.is_event {
                 // The stream's clock jumped: the receiver gets the time that passed instead.
-                let elapsed = timestamp.since(self.media_time(now));
-                if elapsed.unsigned_abs() > Self::LARGEST_JUMP_S * self.clock_rate
-                    || packet.clock_rate != self.clock_rate
-                {
+                let natural = RtpTime(timestamp.0.wrapping_sub(shift.raised));
+                let off = natural.since(self.natural(now)).unsigned_abs();
+                if off > Self::LARGEST_JUMP_S * self.clock_rate || packet.clock_rate != self.clock_rate {
                     return self.begin(now, packet);
                 }
-                self.follow(now, timestamp);
+                self.follow(now, natural);
             }
             let shift = self.shift.as_mut().expect("the shift of this stream was found");
             shift.highest = packet.extended;
@@ -171,36 +185,52 @@ impl Outgoing {
             return None;
         }
         if packet.clock_rate != self.clock_rate {
-            let timestamp = self.media_time(now);
+            let timestamp = self.natural(now);
             self.clock_rate = packet.clock_rate;
             self.anchor = self.anchor.map(|_| (now, timestamp));
         }
-        let earliest = self.earliest(now);
-        let timestamp = before
-            .map(|shift| packet.timestamp.plus(shift.timestamp))
-            .filter(|by_source| {
-                by_source.since(self.covered) >= 0
-                    && by_source.since(earliest).unsigned_abs() <= self.clock_rate / Self::TRUST_PER_S
-            })
-            .unwrap_or(earliest);
+        let truly = self.natural(now);
+        let by_source =
+            before.map(|shift| RtpTime(packet.timestamp.0.wrapping_add(shift.timestamp).wrapping_sub(shift.raised)));
+        // The stream's own clock is believed when it is about right, and when it says that the packet is late.
+        let mut natural = by_source.unwrap_or(truly);
+        let early = natural.since(truly);
+        if early > (self.clock_rate / Self::TRUST_PER_S) as i32
+            || early < -((Self::LARGEST_JUMP_S * self.clock_rate) as i32)
+        {
+            natural = truly;
+        }
+        let mut raised = self.covered.since(natural).max(0) as u32;
+        if raised > self.clock_rate / Self::RAISE_PER_S {
+            let since = *self.late_since.get_or_insert(now);
+            if now.saturating_duration_since(since) < Self::LATE_FOR {
+                return None;
+            }
+            // What was held up comes all at once. This goes on: the stream's clock has stood still.
+            natural = truly;
+            raised = self.covered.since(natural).max(0) as u32;
+        }
+        self.late_since = None;
+        let timestamp = natural.plus(raised);
         self.shift = Some(Shift {
             stream: packet.stream,
             first: packet.extended,
             highest: packet.extended,
             sequence: self.next.wrapping_sub(packet.extended as u16),
             timestamp: timestamp.0.wrapping_sub(packet.timestamp.0),
+            raised,
             interrupted: false,
         });
         let place = Place { sequence: SeqNo(self.next), timestamp, marker: true };
         self.next = self.next.wrapping_add(1);
-        self.anchor.get_or_insert((now, timestamp));
+        self.anchor.get_or_insert((now, natural));
         self.cover(timestamp.plus(packet.duration));
         Some(place)
     }
 
     /// The media time of `now`, but not before what is already covered.
     fn earliest(&self, now: Instant) -> RtpTime {
-        let timestamp = self.media_time(now);
+        let timestamp = self.natural(now);
         if timestamp.since(self.covered) >= 0 { timestamp } else { self.covered }
     }
 
@@ -236,6 +266,10 @@ impl Outgoing {
     const LARGEST_JUMP_S: u32 = 5;
     /// After an interruption the source's own clock is trusted within this fraction of a second of the true time.
     const TRUST_PER_S: u32 = 5;
+    /// Late packets are raised by at most this fraction of a second: the delay that silence may add.
+    const RAISE_PER_S: u32 = 5;
+    /// Packets later than that are dropped for so long at most.
+    const LATE_FOR: Duration = Duration::from_millis(40);
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ pub struct Host {
 
 impl Host {
     pub fn new(start: Instant, ip: &str, seed: u64, change: impl FnOnce(&mut EndpointConfig)) -> Self {
-        let ip: IpAddr = ip.parse().unwrap();
+        let ip: IpAddr = ip.parse().expect("hosts of a test have addresses");
         let mut config = EndpointConfig {
             user_agent: "test".into(),
             addresses: AddressPolicy::default(),

@@ -81,6 +81,37 @@ fn what_silence_has_covered_is_not_covered_again() {
 }
 
 #[test]
+fn stalls_do_not_push_the_call_ever_further_behind() {
+    let (mut out, start) = outgoing();
+    let begin = out.pass(start, audio(1, 0)).unwrap();
+    let mut now = start;
+    let mut n = 0;
+    for _ in 0..50 {
+        // 20 packets come as they should, 20 are held up and come at once while silence is sent from 100 ms on.
+        for _ in 0..20 {
+            (now, n) = (now + STEP, n + 1);
+            out.pass(now, audio(1, n));
+        }
+        for _ in 5..20 {
+            out.fill(now + STEP * 5, 160);
+            now += STEP;
+        }
+        now += STEP * 5;
+        for _ in 0..20 {
+            n += 1;
+            out.pass(now, audio(1, n));
+        }
+        assert!(now - start == STEP * n as u32);
+        let behind = out.media_time(now).since(begin.timestamp) - n as i32 * 160;
+        assert!((0..=1600 + 160).contains(&behind), "{behind} units behind after {n} packets");
+    }
+    // A pause takes the delay back.
+    out.fill(now + STEP * 12, 160);
+    let resumed = out.pass(now + STEP * 20, audio(1, n + 20)).unwrap();
+    assert_eq!(resumed.timestamp.since(begin.timestamp), (n as i32 + 20) * 160);
+}
+
+#[test]
 fn packets_left_out_leave_no_gap_and_losses_do() {
     let (mut out, now) = outgoing();
     let first = out.pass(now, audio(1, 0)).unwrap();
