@@ -23,6 +23,9 @@ mod stream;
 mod tls;
 mod udp;
 
+#[cfg(test)]
+mod tests;
+
 pub use clock::{clock_pair, seed};
 pub use config::{ClientTls, DriverConfig, DriverError, Listener, PemFile, ServerTls};
 pub use counters::Counters;
