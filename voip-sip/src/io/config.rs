@@ -98,7 +98,7 @@ impl Default for DriverConfig {
             first_bytes_timeout: Duration::from_secs(30),
             // Below the 32 s after which SIP transactions give up (RFC 3261 §17.1.1.2), so that the cause is seen.
             write_timeout: Duration::from_secs(20),
-            linger: Duration::from_secs(2),
+            linger: Duration::from_secs(1),
             lookup_timeout: Duration::from_secs(5),
             max_lookups: 64,
             receive_buffer: 4 << 20,

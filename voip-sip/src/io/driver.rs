@@ -9,7 +9,7 @@ use super::clock;
 use super::config::{ClientTls, DriverConfig, DriverError, Listener};
 use super::counters::{Counters, count, drop_one};
 use super::input::{Accepted, Input, Shared, Stream};
-use super::listener::{self, Bound, TlsAcceptorBox};
+use super::listener::{self, Bound};
 use super::machine::Machine;
 use super::resolver::{self, Resolver};
 use super::stream::{self, Writes};
@@ -398,7 +398,7 @@ fn bind(listener: &Listener, config: &DriverConfig) -> Result<Bind, DriverError>
         Transport::Tcp => None,
         Transport::Tls => {
             let files = listener.tls.as_ref().ok_or(DriverError::MissingCertificate { bind: address })?;
-            Some(TlsAcceptorBox(tls::acceptor(files)?))
+            Some(tls::ServerCertificate::load(files)?)
         }
         Transport::Ws | Transport::Wss => return Err(DriverError::UnsupportedTransport { transport, bind: address }),
     };

@@ -7,6 +7,7 @@ use super::admission::{Admission, Admitted};
 use super::config::DriverError;
 use super::counters::{count, drop_one};
 use super::input::{Accepted, Input, Shared, Stream};
+use super::tls::ServerCertificate;
 use super::udp::mark;
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
@@ -31,17 +32,7 @@ pub(super) struct Bound {
     pub(super) transport: Transport,
     pub(super) local: SocketAddr,
     pub(super) listener: TcpListener,
-    pub(super) tls: Option<TlsAcceptorBox>,
-}
-
-/// A TLS acceptor; its own type has no `Debug`.
-#[derive(Clone)]
-pub(super) struct TlsAcceptorBox(pub(super) TlsAcceptor);
-
-impl std::fmt::Debug for TlsAcceptorBox {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("TlsAcceptor")
-    }
+    pub(super) tls: Option<ServerCertificate>,
 }
 
 /// Binds a listener.
@@ -69,7 +60,7 @@ pub(super) fn prepare(stream: &TcpStream, local: SocketAddr, shared: &Shared) {
 }
 
 /// Accepts until the driver is gone.
-pub(super) async fn accept(bound: Bound, admission: Admission, shared: Arc<Shared>) {
+pub(super) async fn accept(mut bound: Bound, admission: Admission, shared: Arc<Shared>) {
     let mut handshakes = JoinSet::new();
     let mut backoff = BACKOFF.0;
     while !shared.inputs.is_closed() {
@@ -101,10 +92,10 @@ pub(super) async fn accept(bound: Bound, admission: Admission, shared: Arc<Share
         prepare(&stream, local, &shared);
         count(&shared.counters.connections_open);
         let arrival = Arrival { transport: bound.transport, local, remote, admitted };
-        match bound.tls.clone() {
+        match &mut bound.tls {
             None => arrival.hand_over(Stream::Plain(stream), &shared).await,
             Some(tls) => {
-                handshakes.spawn(shake_hands(tls.0, stream, arrival, Arc::clone(&shared)));
+                handshakes.spawn(shake_hands(tls.current(), stream, arrival, Arc::clone(&shared)));
             }
         }
     }

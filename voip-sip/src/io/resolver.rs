@@ -14,6 +14,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+/// Records taken of an answer at most: a service has a handful, and each may lead to further questions.
+const MOST_RECORDS: usize = 32;
+
 const CONFIGURATION: &str = "/etc/resolv.conf";
 
 /// Asks DNS.
@@ -66,13 +69,14 @@ impl Resolver {
         let records = lookup.iter().flat_map(|lookup| lookup.answers());
         Ok(records
             .filter_map(|record| if let RData::SRV(srv) = &record.data { Some(srv) } else { None })
+            .take(MOST_RECORDS)
             .map(|srv| (srv.priority, srv.weight, srv.port, srv.target.to_ascii().trim_end_matches('.').to_owned()))
             .collect())
     }
 
     async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, String> {
         let lookup = self.resolver()?.lookup_ip(name).await.map_err(|error| error.to_string())?;
-        Ok(lookup.iter().collect())
+        Ok(lookup.iter().take(MOST_RECORDS).collect())
     }
 
     /// The resolver of the configuration as it is now.

@@ -310,6 +310,33 @@ async fn tls_round_trip_is_verified_by_name_and_authority() {
 }
 
 #[tokio::test]
+async fn a_renewed_certificate_is_taken_up_and_a_broken_one_is_not() {
+    let (old, new) = (Files::new("renewal-old", &["localhost"]), Files::new("renewal-new", &["localhost"]));
+    let trusting_new = ClientTls { extra_roots: Some(new.certificate()), ..ClientTls::default() };
+    let (server, mut client) = tls_pair(&old, vec![trusting_new]);
+    let remote = server.listening()[0].1;
+    let serving = tokio::spawn(serve(server));
+    let mut machine = Echo::quiet();
+    let replace = |from: PathBuf, to: PathBuf, later: u64| {
+        std::fs::copy(from, &to).unwrap();
+        let file = std::fs::File::options().append(true).open(to).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(2_000_000_000 + later)).unwrap();
+    };
+    machine.connect(Transport::Tls, remote, "localhost");
+    assert!(next(&mut client, &mut machine).await.starts_with("closed: no TLS"), "the old one is not trusted");
+    replace(new.certificate(), old.certificate(), 1);
+    machine.connect(Transport::Tls, remote, "localhost");
+    assert!(next(&mut client, &mut machine).await.starts_with("closed: no TLS"), "the key is still the old one");
+    replace(new.key(), old.key(), 2);
+    for _ in 0..2 {
+        machine.connect(Transport::Tls, remote, "localhost");
+        assert_eq!(next(&mut client, &mut machine).await, "connected");
+        replace(old.certificate(), old.key(), 3);
+    }
+    serving.abort();
+}
+
+#[tokio::test]
 async fn a_handshake_that_does_not_go_on_is_given_up() {
     let files = Files::new("handshake", &["localhost"]);
     let config = DriverConfig { handshake_timeout: Duration::from_millis(20), ..DriverConfig::default() };

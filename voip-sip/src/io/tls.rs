@@ -2,7 +2,7 @@
 //!
 //! TLS 1.2 and 1.3 with ring, passed explicitly: nothing here depends on what else in the process chose a provider. A
 //! server's name is checked as the DNS name or address that was configured; the `sip:` URI names of RFC 5922 §7.1 are not
-//! read.
+//! read. A renewed certificate is taken up with the next connection: a gateway outlives its certificates.
 
 use super::config::{ClientTls, DriverError, PemFile, ServerTls};
 use super::insecure::AnyCertificate;
@@ -13,12 +13,56 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 const VERSIONS: &[&SupportedProtocolVersion] = &[&TLS13, &TLS12];
 
+/// A TLS server's certificate, as its files are now.
+pub(super) struct ServerCertificate {
+    files: ServerTls,
+    as_of: Stamp,
+    acceptor: TlsAcceptor,
+}
+
+/// When the two files were changed, as far as can be told.
+type Stamp = [Option<SystemTime>; 2];
+
+impl std::fmt::Debug for ServerCertificate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerCertificate").field("files", &self.files).finish_non_exhaustive()
+    }
+}
+
+impl ServerCertificate {
+    pub(super) fn load(files: &ServerTls) -> Result<Self, DriverError> {
+        Ok(Self { files: files.clone(), as_of: stamp(files), acceptor: acceptor(files)? })
+    }
+
+    /// The acceptor to use now. Files that have changed are read again; when they are no good (half of a renewal,
+    /// say), the former certificate stays in use until they change once more.
+    pub(super) fn current(&mut self) -> TlsAcceptor {
+        let stamp = stamp(&self.files);
+        if stamp != self.as_of {
+            self.as_of = stamp;
+            match acceptor(&self.files) {
+                Ok(acceptor) => {
+                    tracing::info!(certificate = %self.files.certificate.display(), "a new certificate is in use");
+                    self.acceptor = acceptor;
+                }
+                Err(error) => tracing::warn!(%error, "the certificate has changed; the former one stays in use"),
+            }
+        }
+        self.acceptor.clone()
+    }
+}
+
+fn stamp(files: &ServerTls) -> Stamp {
+    [&files.certificate, &files.private_key].map(|path| std::fs::metadata(path).and_then(|file| file.modified()).ok())
+}
+
 /// An acceptor from a certificate chain and its key.
-pub(super) fn acceptor(tls: &ServerTls) -> Result<TlsAcceptor, DriverError> {
+fn acceptor(tls: &ServerTls) -> Result<TlsAcceptor, DriverError> {
     let chain = certificates(&tls.certificate, PemFile::Certificate)?;
     let key = PrivateKeyDer::from_pem_slice(&read(&tls.private_key, PemFile::PrivateKey)?)
         .map_err(|error| pem_error(error, PemFile::PrivateKey, &tls.private_key))?;
