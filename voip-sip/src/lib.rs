@@ -14,11 +14,14 @@
 //! | [`registration`] | keeps one binding alive as a client |
 //! | [`call`] | one INVITE session |
 //! | [`endpoint`] | the facade |
+//! | `io` | the driver on tokio: UDP, TCP, TLS, DNS, clocks, entropy |
 
 pub mod auth;
 pub mod call;
 pub mod dialog;
 pub mod endpoint;
+#[cfg(feature = "tokio")]
+pub mod io;
 pub mod message;
 pub mod registration;
 pub mod sdp;
