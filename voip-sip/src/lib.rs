@@ -13,10 +13,12 @@
 //! | [`dialog`] | dialog identity, route set, sequence numbers |
 //! | [`registration`] | keeps one binding alive as a client |
 //! | [`call`] | one INVITE session |
+//! | [`b2bua`] | couples two legs into one call, signalling only |
 //! | [`endpoint`] | the facade |
 //! | `io` | the driver on tokio: UDP, TCP, TLS, DNS, clocks, entropy |
 
 pub mod auth;
+pub mod b2bua;
 pub mod call;
 pub mod dialog;
 pub mod endpoint;
