@@ -157,7 +157,8 @@ impl Endpoint {
         local: SocketAddr,
         remote: SocketAddr,
     ) -> Option<FlowId> {
-        let accepted = self.flows.accept(now, transport, local, remote);
+        let known = matches!(self.screen.source(remote.ip(), transport), screen::Source::Peer(_));
+        let accepted = self.flows.accept(now, transport, local, remote, known);
         self.run(now);
         accepted
     }

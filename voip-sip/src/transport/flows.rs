@@ -131,23 +131,29 @@ impl Flows {
         self.listeners.push((transport, local));
     }
 
-    /// A peer connected; `None` when there is no room.
+    /// A peer connected; `None` when there is no room. `known`: its address identifies it, so that it does not count
+    /// against the bound of unknown ones.
     pub fn accept(
         &mut self,
         now: Instant,
         transport: Transport,
         local: SocketAddr,
         remote: SocketAddr,
+        known: bool,
     ) -> Option<FlowId> {
         let from_source = self.unknown_by_source.get(&remote.ip()).copied().unwrap_or(0);
-        if self.streams.len() >= self.config.max_connections || from_source >= self.config.max_unknown_per_source {
+        let too_many = !known && from_source >= self.config.max_unknown_per_source;
+        if self.streams.len() >= self.config.max_connections || too_many {
             self.counters.refused += 1;
             return None;
         }
-        *self.unknown_by_source.entry(remote.ip()).or_insert(0) += 1;
+        if !known {
+            *self.unknown_by_source.entry(remote.ip()).or_insert(0) += 1;
+        }
         self.counters.accepted += 1;
         let flow = self.allocate();
-        self.insert(now, flow, Stream::new(now, transport, remote, Some(local), None, self.config.message));
+        let stream = Stream::new(now, transport, remote, Some(local), None, self.config.message);
+        self.insert(flow, Stream { unknown: !known, ..stream });
         Some(flow)
     }
 
@@ -160,11 +166,11 @@ impl Flows {
         self.counters.opened += 1;
         let flow = self.allocate();
         self.outgoing.insert((transport, remote, tls), flow);
-        self.insert(now, flow, Stream::new(now, transport, remote, None, Some(tls), self.config.message));
+        self.insert(flow, Stream::new(now, transport, remote, None, Some(tls), self.config.message));
         Some(flow)
     }
 
-    fn insert(&mut self, _now: Instant, flow: FlowId, stream: Stream) {
+    fn insert(&mut self, flow: FlowId, stream: Stream) {
         self.deadlines.set(flow, Some(stream.deadline(&self.config).0));
         self.streams.insert(flow, stream);
     }
@@ -377,7 +383,7 @@ mod tests {
         assert_eq!(flows.route(Transport::Tls, server, TlsProfile(2)), None);
         flows.remove(flow);
         assert_eq!(flows.route(Transport::Tls, server, tls), None);
-        flows.accept(now, Transport::Tcp, address("10.0.0.1:5060"), address("192.0.2.1:6000")).unwrap();
+        flows.accept(now, Transport::Tcp, address("10.0.0.1:5060"), address("192.0.2.1:6000"), false).unwrap();
         assert_eq!(flows.route(Transport::Tcp, address("192.0.2.1:6000"), TlsProfile(0)), None);
     }
 
@@ -386,11 +392,11 @@ mod tests {
         let (now, config) = (Instant::now(), FlowsConfig { max_unknown_per_source: 2, ..FlowsConfig::default() });
         let mut flows = Flows::new(config);
         let own = address("10.0.0.1:5060");
-        let mut accept = |from: &str| flows.accept(now, Transport::Tcp, own, address(from));
+        let mut accept = |from: &str| flows.accept(now, Transport::Tcp, own, address(from), false);
         let known = accept("192.0.2.1:1").unwrap();
         assert!(accept("192.0.2.1:2").is_some() && accept("192.0.2.1:3").is_none() && accept("192.0.2.2:1").is_some());
         flows.mark_known(known);
-        assert!(flows.accept(now, Transport::Tcp, own, address("192.0.2.1:4")).is_some());
+        assert!(flows.accept(now, Transport::Tcp, own, address("192.0.2.1:4"), false).is_some());
         let later = now + config.unknown_timeout;
         let mut closed = 0;
         while let Some((flow, reason)) = flows.expire(later) {
@@ -405,7 +411,7 @@ mod tests {
     #[test]
     fn half_a_message_and_silence_ends_a_connection() {
         let (now, mut flows) = (Instant::now(), Flows::new(FlowsConfig::default()));
-        let flow = flows.accept(now, Transport::Tcp, address("10.0.0.1:5060"), address("192.0.2.1:1")).unwrap();
+        let flow = flows.accept(now, Transport::Tcp, address("10.0.0.1:5060"), address("192.0.2.1:1"), false).unwrap();
         flows.mark_known(flow);
         flows.push(now, flow, b"OPTIONS sip:a SIP/2.0\r\n");
         assert_eq!(flows.next_frame(now, flow), Ok(None));
@@ -416,7 +422,7 @@ mod tests {
     #[test]
     fn a_keepalive_and_silence_does_not() {
         let (now, mut flows) = (Instant::now(), Flows::new(FlowsConfig::default()));
-        let flow = flows.accept(now, Transport::Tcp, address("10.0.0.1:5060"), address("192.0.2.1:1")).unwrap();
+        let flow = flows.accept(now, Transport::Tcp, address("10.0.0.1:5060"), address("192.0.2.1:1"), false).unwrap();
         flows.mark_known(flow);
         flows.push(now, flow, b"\r\n");
         assert_eq!(flows.next_frame(now, flow), Ok(None));
