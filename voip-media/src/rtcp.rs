@@ -3,7 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`read`] | a compound packet taken apart; garbage ends it, never more |
-//! | [`write`] | SR, RR, SDES and BYE into a buffer |
+//! | [`mod@write`] | SR, RR, SDES and BYE into a buffer |
 //! | [`participant`] | report timing, round trip, what the far side reports of us |
 
 pub mod participant;
