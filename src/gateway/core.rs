@@ -3,8 +3,7 @@
 use super::event::GatewayEvent;
 use crate::bridge::{Bridge, BridgeEvent, MediaPlane, Surroundings};
 use crate::config;
-use crate::observe::log::SIP_TARGET;
-use crate::observe::mask::mask_message;
+use crate::observe::log::sip_message;
 use crate::observe::record::CallRecord;
 use crate::route::Routes;
 use crate::trunk::{CallLimit, Qualified, Trunk, peer};
@@ -16,7 +15,7 @@ use voip_core::rng::Rng;
 use voip_core::time::{ClockPair, Deadlines};
 use voip_media::{MediaEvent, MediaId};
 use voip_sip::call::{CallEvent, CallKey};
-use voip_sip::endpoint::{Endpoint, EndpointConfig, Event, Output, PeerId, TlsProfile, TracedMessage};
+use voip_sip::endpoint::{Endpoint, EndpointConfig, Event, Output, PeerId, TlsProfile};
 use voip_sip::registration::RegistrationState;
 
 /// Names a bridge within the core, in the order in which calls came.
@@ -152,6 +151,16 @@ impl<M: MediaPlane> Core<M> {
         self.stopping && self.bridges.is_empty() && self.endpoint.is_idle()
     }
 
+    /// Gives up what a shutdown could not end in time: the records of calls that are left are told.
+    pub fn abandon(&mut self, now: Instant) {
+        while let Some((key, bridge)) = self.bridges.pop_first() {
+            self.deadlines.set(key, None);
+            self.tell_ended(bridge.record(now, &self.clock));
+        }
+        self.by_call.clear();
+        self.by_media.clear();
+    }
+
     /// The next thing it tells its observer.
     pub fn poll_event(&mut self) -> Option<GatewayEvent> {
         self.events.pop_front()
@@ -213,7 +222,19 @@ impl<M: MediaPlane> Core<M> {
     pub(super) fn run(&mut self, now: Instant) {
         loop {
             match self.endpoint.poll_output() {
-                Output::Event(event) => self.endpoint_event(now, event),
+                Output::Event(event) => {
+                    // Passed on when it has led to news: a driver hands it to whoever awaits it, who then takes them.
+                    let wake = match &event {
+                        Event::Call(_, CallEvent::Incoming(_)) | Event::Message(_) => None,
+                        Event::Call(..) | Event::Registration(_) | Event::Qualified { .. } | Event::Stranger { .. } => {
+                            Some(event.clone())
+                        }
+                    };
+                    self.endpoint_event(now, event);
+                    if let Some(wake) = wake.filter(|_| self.has_events()) {
+                        self.outputs.push_back(Output::Event(wake));
+                    }
+                }
                 Output::Timeout(_) => return,
                 output @ (Output::Transmit(_) | Output::Connect(_) | Output::Close(_) | Output::Resolve(..)) => {
                     self.outputs.push_back(output);
@@ -253,7 +274,8 @@ impl<M: MediaPlane> Core<M> {
                 self.tell(GatewayEvent::Reachable { trunk: name, reachable });
             }
             Event::Message(message) => {
-                trace_message(&message);
+                let direction = if message.received { "received from" } else { "sent to" };
+                sip_message(direction, message.transport, message.remote, &message.payload);
                 self.tell(GatewayEvent::Message(message));
             }
             Event::Stranger { remote, transport, method } => {
@@ -391,20 +413,6 @@ impl<M: MediaPlane> Core<M> {
             self.events.pop_front();
         }
         self.events.push_back(event);
-    }
-}
-
-fn trace_message(message: &TracedMessage) {
-    if tracing::enabled!(target: SIP_TARGET, tracing::Level::TRACE) {
-        let arrow = if message.received { "<-" } else { "->" };
-        let text = mask_message(&message.payload);
-        tracing::trace!(
-            target: SIP_TARGET,
-            "{arrow} {} {} (local {})\n{text}",
-            message.transport,
-            message.remote,
-            message.local
-        );
     }
 }
 

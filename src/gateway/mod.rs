@@ -17,9 +17,11 @@ mod admit;
 mod core;
 mod event;
 mod machine;
+mod run;
 mod setup;
 mod status;
 
 pub use core::{Core, CoreConfig};
 pub use event::GatewayEvent;
+pub use run::{EVENTS, ExitReason, Gateway, Options, StartError, run};
 pub use setup::{core_config, media_config};

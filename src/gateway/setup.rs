@@ -7,6 +7,7 @@ use voip_core::net::AddressPolicy;
 use voip_core::time::ClockPair;
 use voip_media::io::MediaWorkersConfig;
 use voip_sip::endpoint::{EndpointConfig, UnknownSources};
+use voip_sip::io::{ClientTls, DriverConfig, Listener, ServerTls};
 use voip_sip::message::MessageLimits;
 use voip_sip::transaction::TransactionConfig;
 use voip_sip::transport::FlowsConfig;
@@ -71,5 +72,41 @@ pub fn media_config(config: &Config, seed: u64) -> MediaWorkersConfig {
         gather: gateway.rtp_gather,
         seed,
         ..MediaWorkersConfig::default()
+    }
+}
+
+/// What is listened on.
+pub(super) fn listeners(config: &Config) -> Vec<Listener> {
+    config
+        .listen
+        .iter()
+        .map(|listen| Listener {
+            transport: listen.transport,
+            bind: listen.bind,
+            tls: listen.identity.as_ref().map(|identity| ServerTls {
+                certificate: identity.certificate.clone(),
+                private_key: identity.private_key.clone(),
+            }),
+        })
+        .collect()
+}
+
+/// How each trunk's connections do TLS, in the order of the trunks.
+pub(super) fn tls_profiles(config: &Config) -> Vec<ClientTls> {
+    config
+        .trunks
+        .iter()
+        .map(|trunk| ClientTls { verify: trunk.tls.verify, extra_roots: trunk.tls.extra_roots.clone() })
+        .collect()
+}
+
+/// The bounds of the driver.
+pub(super) fn driver_config(config: &Config) -> DriverConfig {
+    DriverConfig {
+        max_connections: config.limits.max_connections,
+        max_connections_per_address: config.limits.max_connections_per_source,
+        handshake_timeout: config.limits.message_timeout,
+        first_bytes_timeout: config.limits.message_timeout,
+        ..DriverConfig::default()
     }
 }
