@@ -305,7 +305,10 @@ impl Endpoint {
         let Some(sending) = self.sendings.get(&id) else { return };
         let Some(mut request) = sending.request.clone() else { return };
         let (purpose, peer) = (sending.purpose, sending.peer);
+        // A request that answers a challenge has its credentials already, and preparing would take them off again.
+        let challenged = sending.authorizations > 0;
         if let Purpose::Call(..) | Purpose::Qualify = purpose
+            && !challenged
             && let Some(digest) = &mut self.peers[peer.0 as usize].digest
         {
             digest.prepare(&mut request, &mut self.rng);
