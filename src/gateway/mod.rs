@@ -11,10 +11,12 @@
 //! | `status` | what the gateway is doing, for a person |
 //! | `event` | what the core tells an observer |
 //! | `setup` | from the configuration to the parts |
+//! | `descriptors` | enough file descriptors for the calls |
 //! | `run` | sockets, threads, signals, files |
 
 mod admit;
 mod core;
+mod descriptors;
 mod event;
 mod machine;
 mod run;

@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is where the gateway meets the clock")]
 
 use super::core::Core;
+use super::descriptors;
 use super::event::GatewayEvent;
 use super::setup;
 use crate::config::Config;
@@ -98,6 +99,7 @@ impl Gateway {
     /// # Errors
     /// The first thing that cannot be had; nothing is left bound then.
     pub fn start(config: &Config, options: Options) -> Result<Self, StartError> {
+        descriptors::raise_limit(config);
         let driver = Driver::bind(setup::listeners(config), setup::tls_profiles(config), setup::driver_config(config))?;
         let status_server = match &config.gateway.status_socket {
             Some(path) => Some(StatusServer::bind(path)?),
