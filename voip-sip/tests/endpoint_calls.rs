@@ -313,3 +313,37 @@ fn a_call_outlives_its_connection() {
     hang_up(&mut world, false, at_b);
     world.assert_empty();
 }
+
+#[test]
+fn a_challenged_caller_is_not_challenged_again_for_what_comes_twice() {
+    for seed in 0..40 {
+        let link = LinkConfig { loss: 0.3, duplication: 0.3, ..LinkConfig::default() };
+        let mut world = World::with(
+            seed,
+            Transport::Udp,
+            link,
+            |p| {
+                p.identify.clear();
+                p.challenge = true;
+                p.credentials = credentials("agent", "right");
+            },
+            |p| p.credentials = credentials("agent", "right"),
+        );
+        let at_a = place(&mut world);
+        let (at_b, event) = world.event(world.b);
+        assert!(matches!(event, CallEvent::Incoming(_)), "seed {seed}: {event:?}");
+        world.act(world.b, |b, now| {
+            b.trying(now, at_b);
+            b.progress(now, at_b, 180, None);
+        });
+        world.net.run_for(Duration::from_secs(3));
+        world.act(world.a, |a, now| a.hang_up(now, at_a, &LegEnd::new(HangupCause::Cancelled), Headers::new()));
+        let event = world.event(world.b).1;
+        assert!(
+            matches!(&event, CallEvent::Ended { end, .. } if end.cause == HangupCause::Cancelled),
+            "seed {seed}: {event:?}\n{}",
+            world.net.trace()
+        );
+        world.assert_empty();
+    }
+}

@@ -5,7 +5,7 @@ use super::output::{Event, Output};
 use super::send::Purpose;
 use super::{Endpoint, ServerAddress};
 use crate::call::{Call, CallEvent, CallKey, CallOutput, IncomingCall, RequestFailure, RequestKind, SDP_TYPE};
-use crate::dialog::{DialogId, tag_of};
+use crate::dialog::DialogId;
 use crate::message::header::{CSeq, From, MaxForwards, MinSe, To};
 use crate::message::{ByteStr, Header, HeaderName, Headers, Host, Method, NameAddr, Request, Response, Uri};
 use crate::transaction::{Retransmit2xx, ServerKey, trying};
@@ -186,9 +186,6 @@ impl Endpoint {
             offer,
             request: request.clone(),
         };
-        if let Some(id) = incoming_id(&request) {
-            self.incoming.insert(id, key);
-        }
         self.by_server.insert(transaction, key);
         self.calls.insert(key, CallEntry { call, path: Some(path) });
         self.outputs.push_back(Output::Event(Event::Call(key, CallEvent::Incoming(Box::new(incoming)))));
@@ -299,11 +296,6 @@ impl Endpoint {
         if let Some(id) = entry.call.dialog_id() {
             self.dialogs.remove(id);
         }
-        if let Some(id) = incoming_id(entry.call.invite())
-            && self.incoming.get(&id) == Some(&key)
-        {
-            self.incoming.remove(&id);
-        }
     }
 
     fn respond_for_call(&mut self, now: Instant, key: CallKey, transaction: ServerKey, mut response: Response) {
@@ -328,9 +320,4 @@ impl Endpoint {
         self.dress_request(&mut ack, path, peer);
         self.push_transmit(path.transmit(ack.to_bytes()));
     }
-}
-
-/// Call-ID and caller's tag of an INVITE.
-fn incoming_id(invite: &Request) -> Option<(ByteStr, ByteStr)> {
-    Some((invite.headers.call_id().ok()?.clone(), tag_of::<From>(&invite.headers).unwrap_or_default()))
 }

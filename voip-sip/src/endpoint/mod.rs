@@ -31,7 +31,6 @@ pub use receive::ReceiveCounters;
 use crate::auth::{Credentials, DigestClient, DigestServer, DigestServerConfig};
 use crate::call::CallKey;
 use crate::dialog::DialogId;
-use crate::message::ByteStr;
 use crate::transaction::{ClientKey, ServerKey, TransactionCounters, Transactions};
 use crate::transport::{Flows, FlowsCounters, Path};
 use bytes::Bytes;
@@ -60,8 +59,6 @@ pub struct Endpoint {
     calls: HashMap<CallKey, CallEntry>,
     call_deadlines: Deadlines<CallKey>,
     dialogs: HashMap<DialogId, CallKey>,
-    /// Calls that came, by their Call-ID and the tag of their caller: a CANCEL has neither dialog nor credentials.
-    incoming: HashMap<(ByteStr, ByteStr), CallKey>,
     /// Which call a received request of its dialog belongs to, while that waits for an answer.
     by_server: HashMap<ServerKey, CallKey>,
     sendings: HashMap<SendingId, Sending>,
@@ -110,7 +107,6 @@ impl Endpoint {
             calls: HashMap::new(),
             call_deadlines: Deadlines::default(),
             dialogs: HashMap::new(),
-            incoming: HashMap::new(),
             by_server: HashMap::new(),
             sendings: HashMap::new(),
             by_client: HashMap::new(),

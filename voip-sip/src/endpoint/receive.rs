@@ -6,7 +6,7 @@ use super::screen::Source;
 use super::{Endpoint, Output};
 use crate::auth::{Challenger, Verdict};
 use crate::call::{RequestFailure, requires_only_known};
-use crate::dialog::{DialogId, tag_of};
+use crate::dialog::DialogId;
 use crate::message::header::{CSeq, From, MaxForwards, To, Via};
 use crate::message::{HeaderError, HeaderName, Message, Method, ParseError, ParseErrorKind, Request, Response, Scheme};
 use crate::transaction::{RequestMatch, ServerKey, TransactionEvent};
@@ -115,39 +115,27 @@ impl Endpoint {
             self.counters.malformed += 1;
             return;
         }
-        let dialog = DialogId::of_request(&request).and_then(|id| self.dialogs.get(&id).copied());
-        let started = self.incoming_call(&request);
-        let source = self.screen.source(path.remote.ip(), path.transport);
-        let peer = match (dialog.or(started), source) {
-            (Some(call), _) if dialog.is_some() || is_hop_request(&request.method) => {
-                self.calls.get(&call).map(|entry| entry.call.peer())
-            }
-            (_, Source::Peer(peer)) => Some(peer),
-            (_, Source::Challenge) => {
+        // What belongs to a dialog or transaction was admitted with it; CANCEL and ACK carry no credentials of their own
+        // (RFC 3261 §22.1), and a request that comes again would use its nonce count twice.
+        let in_dialog = DialogId::of_request(&request).is_some_and(|id| self.dialogs.contains_key(&id));
+        let admitted = in_dialog || self.transactions.is_known(&request);
+        let peer = match self.screen.source(path.remote.ip(), path.transport) {
+            Source::Peer(peer) => Some(peer),
+            Source::Challenge | Source::Stranger if admitted => None,
+            Source::Challenge => {
                 self.trace(true, path, payload);
                 return self.receive_unproven(now, path, request);
             }
-            (_, Source::Stranger) => return self.receive_stranger(now, path, request),
+            Source::Stranger => return self.receive_stranger(path, request),
         };
         self.trace(true, path, payload);
         self.flows.mark_known(path.flow);
-        if let Some(peer) = peer {
-            self.receive_known(now, path, request, peer);
-        }
+        self.receive_known(now, path, request, peer);
     }
 
-    /// The call that an INVITE of the same Call-ID and caller began: its CANCEL and the ACK to its rejection carry no
-    /// credentials (RFC 3261 §22.1).
-    fn incoming_call(&self, request: &Request) -> Option<crate::call::CallKey> {
-        let call_id = request.headers.call_id().ok()?.clone();
-        let tag = tag_of::<From>(&request.headers).unwrap_or_default();
-        self.incoming.get(&(call_id, tag)).copied()
-    }
-
-    fn receive_stranger(&mut self, now: Instant, path: Path, request: Request) {
+    fn receive_stranger(&mut self, path: Path, request: Request) {
         if request.method == Method::Ack {
-            // Perhaps to a 403 of ours; it makes no state and gets no answer.
-            self.transactions.handle_request(now, &request, path);
+            // To a 403 of ours, as a rule.
             return;
         }
         self.counters.strangers += 1;
@@ -163,10 +151,7 @@ impl Endpoint {
 
     /// A request from a source that identifies nobody, over a transport by which some peer may prove itself.
     fn receive_unproven(&mut self, now: Instant, path: Path, request: Request) {
-        if is_hop_request(&request.method) {
-            if request.method == Method::Ack {
-                self.transactions.handle_request(now, &request, path);
-            }
+        if matches!(request.method, Method::Ack | Method::Cancel) {
             return;
         }
         if let Err(error) = check_request(&request) {
@@ -187,9 +172,7 @@ impl Endpoint {
                     self.peers[peer.0 as usize].config.credentials.as_ref().is_some_and(|(name, _)| *name == username)
                 });
                 self.flows.mark_known(path.flow);
-                if let Some(peer) = peer {
-                    self.receive_known(now, path, request, peer);
-                }
+                self.receive_known(now, path, request, peer);
             }
             Verdict::Missing | Verdict::Stale => {
                 self.counters.challenged += 1;
@@ -210,8 +193,8 @@ impl Endpoint {
         }
     }
 
-    /// A request of a peer we know, or of a call that stands.
-    fn receive_known(&mut self, now: Instant, path: Path, request: Request, peer: PeerId) {
+    /// A request of a peer we know, or one that belongs to a dialog or transaction.
+    fn receive_known(&mut self, now: Instant, path: Path, request: Request, peer: Option<PeerId>) {
         if let Err(error) = check_request(&request) {
             self.counters.malformed += 1;
             if request.method != Method::Ack {
@@ -243,7 +226,7 @@ impl Endpoint {
     }
 
     /// A request that begins a transaction.
-    fn new_request(&mut self, now: Instant, path: Path, request: Request, peer: PeerId, key: ServerKey) {
+    fn new_request(&mut self, now: Instant, path: Path, request: Request, peer: Option<PeerId>, key: ServerKey) {
         if let Some(id) = DialogId::of_request(&request) {
             match self.dialogs.get(&id) {
                 Some(&call) => self.request_in_dialog(now, path, call, request, key),
@@ -251,6 +234,7 @@ impl Endpoint {
             }
             return;
         }
+        let Some(peer) = peer else { return self.refuse(now, key, &request, 481) };
         if !matches!(request.uri.scheme, Scheme::Sip | Scheme::Sips | Scheme::Tel) {
             return self.refuse(now, key, &request, 416);
         }
@@ -341,11 +325,6 @@ impl Endpoint {
             TransactionEvent::Stray { .. } => {}
         }
     }
-}
-
-/// Requests that are never challenged and never answered with a challenge (RFC 3261 §22.1).
-fn is_hop_request(method: &Method) -> bool {
-    matches!(method, Method::Ack | Method::Cancel)
 }
 
 /// Whether a request has what every request must have, readable (RFC 3261 §8.1.1, §8.2).

@@ -239,6 +239,16 @@ impl Transactions {
         taken
     }
 
+    /// Whether a request belongs to a server transaction that runs: it came before, or is the ACK or CANCEL of an INVITE
+    /// that did. Such a request has been admitted with its first copy.
+    pub fn is_known(&self, request: &Request) -> bool {
+        let method =
+            if matches!(request.method, Method::Ack | Method::Cancel) { &Method::Invite } else { &request.method };
+        RequestIdentity::read(request)
+            .and_then(|identity| identity.server_key(request, method))
+            .is_ok_and(|key| self.server_by_match.contains_key(&key))
+    }
+
     /// Where the responses to a request go.
     pub fn response_path(&self, key: ServerKey) -> Option<Path> {
         self.servers.get(&key).map(|server| server.path)
