@@ -14,7 +14,8 @@ pub(crate) fn start(file: &Path) -> io::Result<Gateway> {
     Gateway::start(&config, Options::default()).map_err(io::Error::other)
 }
 
-/// Runs a gateway until a signal ends it; whether it left in order.
+/// Runs a gateway until a signal ends it; whether it was left the time to end its calls. A far side that does not
+/// answer the farewell, as the log tells, is no failure of the gateway.
 pub(crate) async fn run(file: &Path, log: Option<&LogFilter>) -> Result<bool, Box<dyn std::error::Error>> {
     let config = Config::from_file(file, &ProcessEnvironment)?;
     let log = Log::install(&cli::log_filter(log, &ProcessEnvironment, Some(&config))?)?;
@@ -24,7 +25,7 @@ pub(crate) async fn run(file: &Path, log: Option<&LogFilter>) -> Result<bool, Bo
     let ended = gateway::run(&config, Options::default()).await;
     // The last lines tell how it ended; they get a moment, not for ever.
     log.flush(Duration::from_millis(500));
-    Ok(ended? == ExitReason::Finished)
+    Ok(ended? != ExitReason::Forced)
 }
 
 /// Shows what the gateway of a demonstration logs, when that is asked for.

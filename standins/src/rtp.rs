@@ -1,6 +1,6 @@
 //! An RTP port that plays and records (RFC 3550 §5.1; RFC 4733 for keys).
 //!
-//! Two threads of its own, so that neither pacing nor the times of arrival depend on how busy an async runtime is:
+//! Threads of its own, so that neither pacing nor the times of arrival depend on how busy an async runtime is:
 //! packets leave on an absolute clock of 20 ms, every packet that comes is kept with its time.
 
 use crate::speech::{self, FRAME};
@@ -248,8 +248,10 @@ impl AudioPort {
     }
 
     fn listen(&self, rtp: Arc<UdpSocket>, control: UdpSocket) -> io::Result<()> {
+        let (shared, socket) = (Arc::clone(&self.shared), Arc::clone(&rtp));
+        thread::Builder::new().name("rtp-in".into()).spawn(move || receive_all(&shared, &socket))?;
         let shared = Arc::clone(&self.shared);
-        thread::Builder::new().name("rtp-in".into()).spawn(move || receive_all(&shared, &rtp, &control))?;
+        thread::Builder::new().name("rtcp".into()).spawn(move || control_all(&shared, &rtp, &control))?;
         Ok(())
     }
 
@@ -286,7 +288,7 @@ fn bind_pair(ip: IpAddr) -> io::Result<(Arc<UdpSocket>, UdpSocket)> {
             Ok(rtcp) => {
                 // Long enough to cost nothing, short enough that a dropped port is soon free.
                 rtp.set_read_timeout(Some(Duration::from_millis(50)))?;
-                rtcp.set_nonblocking(true)?;
+                rtcp.set_read_timeout(Some(Duration::from_millis(50)))?;
                 return Ok((Arc::new(rtp), rtcp));
             }
             Err(error) => last = error,
@@ -295,7 +297,7 @@ fn bind_pair(ip: IpAddr) -> io::Result<(Arc<UdpSocket>, UdpSocket)> {
     Err(last)
 }
 
-fn receive_all(shared: &Shared, rtp: &Arc<UdpSocket>, control: &UdpSocket) {
+fn receive_all(shared: &Shared, rtp: &UdpSocket) {
     let mut buffer = [0; 2048];
     while !shared.stopped() {
         if let Ok((length, from)) = rtp.recv_from(&mut buffer) {
@@ -307,17 +309,25 @@ fn receive_all(shared: &Shared, rtp: &Arc<UdpSocket>, control: &UdpSocket) {
                 None => state.recording.malformed += 1,
             }
         }
-        while let Ok((length, _)) = control.recv_from(&mut buffer) {
-            let mut state = shared.lock();
+    }
+}
+
+/// RTCP has a thread of its own: a round trip is told from the moment a report came, not from when somebody looked.
+fn control_all(shared: &Shared, rtp: &Arc<UdpSocket>, control: &UdpSocket) {
+    let mut buffer = [0; 2048];
+    while !shared.stopped() {
+        let came = control.recv_from(&mut buffer);
+        let now = Instant::now();
+        let mut state = shared.lock();
+        if let Ok((length, _)) = came {
             state.recording.rtcp += 1;
             if let Some(report) = rtcp::last_report(&buffer[..length]) {
-                state.last_report = Some((report, Instant::now()));
+                state.last_report = Some((report, now));
             }
         }
-        let mut state = shared.lock();
         // Once moved, only the new pair reports.
         if Arc::ptr_eq(&state.socket, rtp)
-            && let Some((to, packet)) = state.report(Instant::now())
+            && let Some((to, packet)) = state.report(now)
         {
             let _ = control.send_to(&packet, to);
         }

@@ -69,11 +69,11 @@ fn call(lines: &mut Lines<'_>, caller: &CallReport, agent: &CallReport) -> io::R
         let there = since(Some(agent.started));
         let back = caller.response.as_ref().zip(agent_answer).map(|((_, at), sent)| at.saturating_duration_since(sent));
         lines.more(&format!(
-            "the agent rang for {} ms; the gateway took {} to reach it, digest and TLS included,",
+            "the agent rang for {} ms; the gateway reached it in {} (TLS, digest)",
             RINGING.as_millis(),
             ms(there)
         ))?;
-        lines.more(&format!("and {} to pass its answer back", ms(back)))?;
+        lines.more(&format!("and passed its answer back in {}", ms(back)))?;
     } else {
         lines.more(&end_of(caller))?;
     }
