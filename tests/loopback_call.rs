@@ -21,12 +21,12 @@ fn any_port() -> SocketAddr {
 /// The gateway reads authorities from files.
 fn authority_file(pem: &str) -> PathBuf {
     let path = std::env::temp_dir().join(format!("voip-loopback-{}.pem", std::process::id()));
-    std::fs::write(&path, pem).unwrap();
+    std::fs::write(&path, pem).expect("a file for the authority");
     path
 }
 
 fn config(carrier: SocketAddr, agent: SocketAddr, authority: &str) -> Config {
-    let pem = std::fs::read(authority).unwrap();
+    let pem = std::fs::read(authority).expect("the authority that was just written");
     let environment = FixedEnvironment::default().with_file(authority, pem);
     let text = format!(
         r#"
