@@ -271,7 +271,11 @@ impl Call {
     fn close(&mut self, now: Instant, end: &LegEnd, mut headers: Headers) {
         push_reason(&mut headers, end);
         match self.phase {
-            Phase::Routing => self.phase = Phase::Ended,
+            Phase::Routing => {
+                self.phase = Phase::Ended;
+                // Nothing was sent; what waits to be is dropped.
+                self.outputs.push_back(CallOutput::Cancel(headers));
+            }
             Phase::Calling => {
                 self.phase = Phase::Ending;
                 self.outputs.push_back(CallOutput::Cancel(headers));
