@@ -90,10 +90,14 @@ impl<M: MediaPlane> Core<M> {
         caller_leg.call_id =
             incoming.request.headers.call_id().map(|id| id.to_str_lossy().into_owned()).unwrap_or_default();
         let has = match &incoming.offer {
-            Some(offer) => caller_leg
-                .examine(offer)
-                .map(|offer| offer.codecs)
-                .map_err(|error| Refusal::new(HangupCause::NoCodec, error.to_string()).with_status(error.status()))?,
+            Some(offer) => match caller_leg.examine(offer) {
+                Ok(offer) => offer.codecs,
+                Err(error) => {
+                    let unreadable = error.status() == 400;
+                    let cause = if unreadable { HangupCause::ProtocolError } else { HangupCause::NoCodec };
+                    return Err(Refusal::new(cause, error.to_string()).with_status(error.status()));
+                }
+            },
             None => caller_leg.codecs().to_vec(),
         };
         let callee_codecs = codecs::to_offer(&self.trunks[to].config.codecs, &has);
