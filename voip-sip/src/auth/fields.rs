@@ -30,7 +30,7 @@ impl Fields {
                 [b'"', inner @ .., b'"'] => inner,
                 plain => plain,
             };
-            if current.params.len() < Self::MAX_PARAMS {
+            if current.params.len() < Self::MAX_PARAMS && is_quotable(text) {
                 current.params.push((value.slice_of(name), value.slice_of(text)));
             }
         }
@@ -60,6 +60,20 @@ fn split_scheme(part: &[u8]) -> Option<(&[u8], &[u8])> {
     let rest = trim(rest);
     // White space before the equals sign is allowed in a parameter.
     (rest.first() != Some(&b'=')).then_some((scheme, rest))
+}
+
+/// Whether a value can be echoed between quotes: a quote left open, or a backslash at the end, would swallow what is
+/// written after it.
+fn is_quotable(text: &[u8]) -> bool {
+    let mut bytes = text.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => return false,
+            b'\\' if bytes.next().is_none() => return false,
+            _ => {}
+        }
+    }
+    true
 }
 
 /// Writes `Digest` and its parameters.
@@ -134,6 +148,15 @@ mod tests {
         assert_eq!(all[0].value("qop").unwrap(), "auth,auth-int");
         assert_eq!(all[1].value("realm").unwrap(), "x");
         assert_eq!(all[3].value("nonce").unwrap(), "3");
+    }
+
+    #[test]
+    fn a_value_that_would_break_out_of_its_quotes_is_dropped() {
+        for value in ["\"", "a\"", "\"a", "a\\", "\"a\\\"", "\"a\"b\""] {
+            let all = Fields::parse_all(&ByteStr::from(format!("Digest realm=x, nonce={value}")));
+            assert_eq!(all[0].value("realm").unwrap(), "x", "{value}");
+            assert_eq!(all[0].value("nonce"), None, "{value}");
+        }
     }
 
     #[test]
