@@ -76,17 +76,25 @@ impl Params {
         })
     }
 
-    /// The same with `name` set to `value`, replacing what was there; `None` makes it a flag.
+    /// The same with `name` set to `value`, replacing what was there; `None` makes it a flag. It goes last, unless a
+    /// quote or bracket that the others leave open would swallow it there.
     #[must_use]
     pub fn with(&self, name: &str, value: Option<&str>) -> Self {
-        let mut out = self.without(name).0.as_bytes().to_vec();
-        if !out.is_empty() {
+        let others = self.without(name).0;
+        let mut out = Vec::with_capacity(others.len() + name.len() + value.map_or(0, str::len) + 2);
+        let open = scan::leaves_open(others.as_bytes());
+        if !open && !others.is_empty() {
+            out.extend_from_slice(others.as_bytes());
             out.push(b';');
         }
         out.extend_from_slice(name.as_bytes());
         if let Some(value) = value {
             out.push(b'=');
             scan::push_line_safe(value.as_bytes(), &mut out);
+        }
+        if open {
+            out.push(b';');
+            out.extend_from_slice(others.as_bytes());
         }
         Self(out.into())
     }
@@ -123,6 +131,15 @@ impl Params {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_parameter_is_set_beside_one_that_is_left_open() {
+        for others in ["x=\"a", "x=<a", "x=\"a\\\"", "y=\"b\";x=\"a;tag=1"] {
+            let params = Params::new(ByteStr::from(others)).with("tag", Some("2"));
+            assert_eq!(params.value("tag").unwrap(), "2", "{others}");
+            assert!(params.has("x"), "{others}");
+        }
+    }
 
     #[test]
     fn parameters_are_found_set_and_removed() {

@@ -29,6 +29,16 @@ pub(crate) fn trim(mut bytes: &[u8]) -> &[u8] {
 
 /// The position of the first `wanted` byte that stands neither in a quoted string nor in angle brackets.
 pub(crate) fn find_outside(bytes: &[u8], wanted: u8) -> Option<usize> {
+    walk(bytes, Some(wanted)).ok()
+}
+
+/// Whether a quoted string or an angle bracket is still open at the end.
+pub(crate) fn leaves_open(bytes: &[u8]) -> bool {
+    memchr::memchr2(b'"', b'<', bytes).is_some() && walk(bytes, None) == Err(true)
+}
+
+/// Where `wanted` stands outside of quotes and brackets; where it does not, whether one of them is open at the end.
+fn walk(bytes: &[u8], wanted: Option<u8>) -> Result<usize, bool> {
     let (mut quoted, mut bracketed, mut i) = (false, false, 0);
     while i < bytes.len() {
         let byte = bytes[i];
@@ -38,8 +48,8 @@ pub(crate) fn find_outside(bytes: &[u8], wanted: u8) -> Option<usize> {
                 b'"' => quoted = false,
                 _ => {}
             }
-        } else if byte == wanted && !bracketed {
-            return Some(i);
+        } else if Some(byte) == wanted && !bracketed {
+            return Ok(i);
         } else {
             match byte {
                 b'"' => quoted = true,
@@ -50,7 +60,7 @@ pub(crate) fn find_outside(bytes: &[u8], wanted: u8) -> Option<usize> {
         }
         i += 1;
     }
-    None
+    Err(quoted || bracketed)
 }
 
 /// The parts between commas that stand neither in quoted strings nor in angle brackets, trimmed, empty ones left out.
