@@ -1,10 +1,7 @@
+//! See the body for what is fuzzed.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use voip_media::rtp::RtpHeader;
+#[path = "../bodies/rtp.rs"]
+mod body;
 
-fuzz_target!(|datagram: &[u8]| {
-    if let Ok((_, payload)) = RtpHeader::read(datagram) {
-        assert!(payload.start >= RtpHeader::LENGTH && payload.end <= datagram.len());
-    }
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| body::run(data));
