@@ -241,3 +241,15 @@ fn strangers_get_no_answer_and_are_counted() {
     assert!(gateway.events.iter().any(|event| matches!(event, GatewayEvent::Stranger { .. })));
     assert!(gateway.records().is_empty());
 }
+
+#[test]
+fn strangers_are_refused_where_the_configuration_says_so() {
+    let mut world = World::with(1, LinkConfig::default(), "unknown_sources = \"reject\"", "", "");
+    let stranger = world.net.add("stranger", sim::Party::Peer(sim::peer::Peer::new("10.9.9.9", "stranger")));
+    let now = world.net.now();
+    let invite = world.peer(stranger).invite(GATEWAY, "100", "scanner");
+    world.peer(stranger).send(now, GATEWAY, invite);
+    world.response(stranger, 403);
+    assert!(world.records().is_empty());
+    world.assert_empty();
+}

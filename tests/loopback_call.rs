@@ -9,7 +9,7 @@ use voip::gateway::{ExitReason, Gateway, GatewayEvent, Options};
 use voip::observe::record::EndedBy;
 use voip_standins::digest::Account;
 use voip_standins::trace::Trace;
-use voip_standins::{Agent, AgentConfig, CallPlan, Carrier, CarrierConfig, HangUp, Talk, speech};
+use voip_standins::{Agent, AgentConfig, CallPlan, Called, Carrier, CarrierConfig, HangUp, Talk, speech};
 
 const LIMIT: Duration = Duration::from_secs(10);
 const NUMBER: &str = "+74951234567";
@@ -108,4 +108,97 @@ async fn a_carriers_call_is_answered_by_an_agent_and_speech_arrives_bit_exact() 
     assert_eq!(gateway.shut_down().await, ExitReason::Finished);
     assert!(carrier.unregistered(LIMIT).await);
     let _ = std::fs::remove_file(authority);
+}
+
+/// An agent's calls come from addresses that nobody can list, so it proves itself by digest.
+#[tokio::test]
+async fn an_agent_proves_itself_and_calls_out_through_the_carrier() {
+    let trace = Trace::default();
+    let carrier_at = (Ipv4Addr::new(127, 0, 0, 2), 0).into();
+    let mut carrier = CarrierConfig::new(carrier_at, Account::new("eleven", "secret"));
+    carrier.answer.talk = Talk { speech: Some(speech::caller()), ..Talk::default() };
+    // It is not on port 5060 here, which a Contact without a port means.
+    carrier.contact_with_port = true;
+    let carrier = Carrier::start(carrier, trace.clone()).await.unwrap();
+    let agent_at = (Ipv4Addr::new(127, 0, 0, 3), 0).into();
+    let agent = AgentConfig { tls: false, ..AgentConfig::new(agent_at, NUMBER, None) };
+    let agent = Agent::start(agent, trace.clone()).await.unwrap();
+    let text = format!(
+        r#"
+        [gateway]
+        rtp_ports = "31000-31400"
+        call_records = "off"
+        status_socket = "off"
+        [[listen]]
+        transport = "udp"
+        bind = "127.0.0.1:0"
+        [trunk.mango]
+        server = "sip:{}"
+        username = "eleven"
+        password = "secret"
+        identify = ["127.0.0.2"]
+        number_format = "digits"
+        outbound_caller = "username"
+        [trunk.elevenlabs]
+        server = "sip:{}"
+        username = "asterisk_user"
+        password = "other"
+        identify_by = "credentials"
+        [[route]]
+        from = "elevenlabs"
+        to = "mango"
+        "#,
+        carrier.address(),
+        agent.address()
+    );
+    let config = Config::parse(&text, "/gateway.toml", &FixedEnvironment::default()).unwrap();
+    let gateway = Gateway::start(&config, Options::default()).unwrap();
+    let (transport, address) = gateway.listening()[0];
+
+    let plan = |account| CallPlan {
+        caller: NUMBER.into(),
+        called: Called::RequestUri("+79150863586".into()),
+        account: Some(account),
+        talk: Talk { hang_up: HangUp::After(Duration::from_secs(1)), ..Talk::default() },
+        ..CallPlan::default()
+    };
+    let right = plan(Account::new("asterisk_user", "other"));
+    let report = agent.call(address, transport, None, right).await.unwrap();
+    assert_eq!(report.status(), Some(200), "{:#?}", trace.lines("agent"));
+    let heard = carrier.finished_call(LIMIT).await.unwrap_or_else(|| panic!("{:#?}", trace.lines("carrier")));
+    assert_eq!(heard.invite.uri.user_name().as_deref(), Some("79150863586"));
+    let from = heard.invite.headers.required::<voip_sip::message::header::From>().unwrap();
+    assert_eq!(from.uri.user_name().as_deref(), Some("eleven"));
+
+    let wrong = plan(Account::new("asterisk_user", "guessed"));
+    let report = agent.call(address, transport, None, wrong).await.unwrap();
+    assert!(matches!(report.status(), Some(401 | 403)), "{:?}", report.status());
+    let status = gateway.status().await.unwrap();
+    assert_eq!(status.trunks[1].calls_in, 1, "wrong credentials never reach a route");
+    assert_eq!(gateway.shut_down().await, ExitReason::Finished);
+}
+
+/// A far side that does not answer a BYE holds the gateway up for the time it allows, and no longer.
+#[tokio::test]
+async fn a_gateway_leaves_in_time_when_nobody_answers_its_bye() {
+    let trace = Trace::default();
+    let account = Account::new("eleven", "secret");
+    let carrier = Carrier::start(CarrierConfig::new(any_port(), account), trace.clone()).await.unwrap();
+    let address = carrier.address();
+    let text = format!(
+        "[gateway]\ncall_records = \"off\"\nstatus_socket = \"off\"\nshutdown_timeout = 1\n\
+         [[listen]]\ntransport = \"udp\"\nbind = \"127.0.0.1:0\"\n\
+         [trunk.mango]\nserver = \"sip:{address}\"\nusername = \"eleven\"\npassword = \"secret\"\n\
+         register = true\nidentify = [\"127.0.0.1\"]\n\
+         [trunk.agent]\nserver = \"sip:127.0.0.9\"\n[[route]]\nfrom = \"mango\"\nto = \"agent\"\n"
+    );
+    let config = Config::parse(&text, "/gateway.toml", &FixedEnvironment::default()).unwrap();
+    let gateway = Gateway::start(&config, Options::default()).unwrap();
+    assert!(carrier.registered(LIMIT).await.is_some());
+    drop(carrier);
+    let begun = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap();
+    let reason = gateway.shut_down().await;
+    let taken = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap() - begun;
+    assert_eq!(reason, ExitReason::TimedOut);
+    assert!(taken < Duration::from_secs(3), "{taken:?}");
 }

@@ -327,6 +327,9 @@ impl Bridge {
         status: u16,
         sdp: Option<Bytes>,
     ) {
+        if self.coupling.outcome().is_some() {
+            return;
+        }
         let early_media = match sdp.map(|sdp| self.leg_mut(Side::Callee).handle_answer(&sdp)) {
             Some(Ok(())) => {
                 self.set_plan(around, Side::Callee);
@@ -423,6 +426,9 @@ impl Bridge {
     }
 
     fn set_plan<M: MediaPlane>(&self, around: &mut Surroundings<'_, M>, side: Side) {
+        if self.closing != Closing::No {
+            return;
+        }
         let leg = self.leg(side);
         if let (Some(media), Some(plan)) = (self.media(), leg.plan()) {
             let policy = leg.policy(self.times.answered.is_some());

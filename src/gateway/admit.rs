@@ -67,6 +67,16 @@ impl<M: MediaPlane> Core<M> {
         if self.stopping {
             return Err(Refusal::new(HangupCause::Shutdown, "shutting down"));
         }
+        let source = incoming.remote.ip().to_canonical();
+        if let config::Identify::Credentials(networks) = &self.trunks[from].config.identify
+            && !networks.is_empty()
+            && !networks.iter().any(|network| network.contains(&source))
+        {
+            return Err(Refusal::new(
+                HangupCause::Forbidden,
+                "right credentials from a network that is not the trunk's",
+            ));
+        }
         // RFC 3261 §16.3 item 3; a header that cannot be read counts as the usual 70 (§16.6 item 3).
         let hops = incoming.request.headers.typed::<MaxForwards>().ok().flatten().map_or(70, |hops| hops.0);
         if hops == 0 {

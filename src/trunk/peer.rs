@@ -10,7 +10,8 @@ pub fn peer_config(trunk: &Trunk, tls: TlsProfile) -> PeerConfig {
     let (identify, challenge) = match &trunk.identify {
         Identify::Never => (Vec::new(), false),
         Identify::Address(networks) => (networks.clone(), false),
-        Identify::Credentials(networks) => (networks.clone(), true),
+        // No address stands for it, not even those that it must come from: whoever shares one would be let in unasked.
+        Identify::Credentials(_) => (Vec::new(), true),
     };
     let timer = &trunk.session_timer;
     PeerConfig {
@@ -50,4 +51,20 @@ fn servers(trunk: &Trunk) -> Vec<ServerAddress> {
         .iter()
         .map(|server| ServerAddress { host: server.host.clone(), port: server.port, transport: server.transport })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, FixedEnvironment};
+
+    #[test]
+    fn a_trunk_known_by_credentials_is_never_known_by_its_address() {
+        let text = "[trunk.a]\nserver = \"sip:192.0.2.1\"\nusername = \"u\"\npassword = \"p\"\n\
+                    identify_by = \"credentials\"\nidentify = [\"192.0.2.0/24\"]\n\
+                    [trunk.b]\nserver = \"sip:192.0.9.2\"\n[[route]]\nfrom = \"a\"\nto = \"b\"\n";
+        let config = Config::parse(text, "t.toml", &FixedEnvironment::default()).unwrap();
+        let peer = peer_config(&config.trunks[0], TlsProfile(0));
+        assert!(peer.challenge && peer.identify.is_empty());
+    }
 }
