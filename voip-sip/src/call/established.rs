@@ -1,13 +1,13 @@
 //! A call that was answered: changes of the session, refreshes, its end (RFC 3261 §14, §15; RFC 3311; RFC 4028).
 
 use super::{
-    Accepted, Asked, Asking, Call, CallEvent, CallOutput, EndedBy, LocalSdp, Phase, RequestFailure, RequestKind,
-    WaitingOffer, copy_credentials, info, reason_of, sdp_of,
+    Accepted, Asked, Asking, Call, CallEvent, CallOutput, EndedBy, LocalSdp, Phase, RequestKind, WaitingOffer,
+    copy_credentials, info, reason_of, sdp_of,
 };
 use crate::dialog::DialogError;
 use crate::message::header::{CSeq, MinSe, RetryAfter};
 use crate::message::{HeaderName, Headers, Method, Request, Response};
-use crate::transaction::{Retransmit2xx, ServerKey};
+use crate::transaction::{RequestFailure, Retransmit2xx, ServerKey};
 use bytes::Bytes;
 use std::time::{Duration, Instant};
 use voip_core::leg::{HangupCause, LegEnd};

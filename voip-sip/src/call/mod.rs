@@ -125,21 +125,6 @@ pub(crate) enum RequestKind {
     ForkBye,
 }
 
-/// Why a request of ours got no final response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RequestFailure {
-    /// None came in time.
-    Timeout,
-    /// No target could be reached.
-    Unreachable,
-    /// The far side's name has no address.
-    Unresolvable,
-    /// The far side refused our credentials, or asked for them and we have none.
-    Unauthorized(u16),
-    /// A table is full.
-    Overload,
-}
-
 /// What a call wants done.
 #[derive(Debug)]
 pub(crate) enum CallOutput {

@@ -1,13 +1,13 @@
 //! A call that we place: from its INVITE to the final response (RFC 3261 §13.2).
 
 use super::{
-    Call, CallEvent, CallOutput, EndedBy, LocalSdp, Phase, RequestFailure, RequestKind, copy_credentials, reason_of,
-    sdp_of, words_of,
+    Call, CallEvent, CallOutput, EndedBy, LocalSdp, Phase, RequestKind, copy_credentials, reason_of, sdp_of, words_of,
 };
 use crate::dialog::Dialog;
 use crate::endpoint::{PeerId, SessionTimerConfig};
 use crate::message::header::{CSeq, To};
 use crate::message::{Headers, Method, Request, Response};
+use crate::transaction::RequestFailure;
 use bytes::Bytes;
 use std::time::Instant;
 use voip_core::leg::{HangupCause, LegEnd};
@@ -176,13 +176,6 @@ impl Call {
             RequestFailure::Unauthorized(_) => (HangupCause::AuthenticationFailed, None),
             RequestFailure::Overload => (HangupCause::Limit, None),
         };
-        let words = match failure {
-            RequestFailure::Timeout => "no response",
-            RequestFailure::Unreachable => "no connection",
-            RequestFailure::Unresolvable => "the name has no address",
-            RequestFailure::Unauthorized(_) => "credentials refused",
-            RequestFailure::Overload => "too many transactions",
-        };
-        self.tell_end(LegEnd { cause, status }, EndedBy::Failure, Some(words.into()));
+        self.tell_end(LegEnd { cause, status }, EndedBy::Failure, Some(failure.to_string()));
     }
 }

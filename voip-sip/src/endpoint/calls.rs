@@ -1,15 +1,15 @@
 //! What a user does with calls, and what calls want done.
 
+use super::Endpoint;
 use super::config::PeerId;
 use super::output::{Event, Output};
 use super::send::Purpose;
-use super::{Endpoint, ServerAddress};
-use crate::call::{Call, CallEvent, CallKey, CallOutput, IncomingCall, RequestFailure, RequestKind, SDP_TYPE};
+use crate::call::{Call, CallEvent, CallKey, CallOutput, IncomingCall, RequestKind, SDP_TYPE};
 use crate::dialog::DialogId;
 use crate::message::header::{CSeq, From, MaxForwards, MinSe, To};
 use crate::message::{ByteStr, Header, HeaderName, Headers, Host, Method, NameAddr, Request, Response, Uri};
-use crate::transaction::{Retransmit2xx, ServerKey, trying};
-use crate::transport::Path;
+use crate::transaction::{RequestFailure, Retransmit2xx, ServerKey, trying};
+use crate::transport::{Path, ServerAddress};
 use bytes::Bytes;
 use std::time::Instant;
 use voip_core::leg::LegEnd;

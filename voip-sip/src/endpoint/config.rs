@@ -1,13 +1,12 @@
 //! What an endpoint is told once: about itself, and about each peer.
 
-use super::output::TlsProfile;
 use crate::message::MessageLimits;
 use crate::transaction::TransactionConfig;
-use crate::transport::FlowsConfig;
+use crate::transport::{FlowsConfig, ServerAddress, TlsProfile};
 use ipnet::IpNet;
 use std::fmt;
 use std::time::Duration;
-use voip_core::net::{AddressPolicy, Transport};
+use voip_core::net::AddressPolicy;
 use voip_core::redact::Secret;
 use voip_core::time::ClockPair;
 
@@ -67,17 +66,6 @@ pub struct EndpointConfig {
     pub flows: FlowsConfig,
     /// Tell every message as an event.
     pub trace: bool,
-}
-
-/// Where a peer is reached.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerAddress {
-    /// Host name or address.
-    pub host: String,
-    /// Port, when written; SRV is asked for a name without one (RFC 3263 §4.2).
-    pub port: Option<u16>,
-    /// Transport.
-    pub transport: Transport,
 }
 
 /// A peer: a carrier trunk or an agent's SIP service.

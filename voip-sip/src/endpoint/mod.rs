@@ -23,10 +23,12 @@ mod screen;
 mod send;
 
 pub use calls::OutgoingCall;
-pub use config::{EndpointConfig, PeerConfig, PeerId, ServerAddress, SessionTimerConfig, UnknownSources};
-pub use output::{Answer, Connect, Event, Output, Query, ResolveId, TlsProfile, TracedMessage};
+pub use config::{EndpointConfig, PeerConfig, PeerId, SessionTimerConfig, UnknownSources};
+pub use output::{Connect, Event, Output, ResolveId, TracedMessage};
 pub use peers::PeerStatus;
 pub use receive::ReceiveCounters;
+
+pub use crate::transport::{Answer, Query, ServerAddress, TlsProfile};
 
 use crate::auth::{Credentials, DigestClient, DigestServer, DigestServerConfig};
 use crate::call::CallKey;

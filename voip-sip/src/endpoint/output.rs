@@ -2,36 +2,15 @@
 
 use super::config::PeerId;
 use crate::call::{CallEvent, CallKey};
+use crate::transport::{Query, TlsProfile};
 use bytes::Bytes;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use voip_core::net::{FlowId, Transmit, Transport};
-
-/// Names a set of TLS settings that the driver holds: trust anchors, whether to verify.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, PartialOrd, Ord)]
-pub struct TlsProfile(pub u32);
 
 /// Names a look-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ResolveId(pub u64);
-
-/// A DNS question.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Query {
-    /// SRV records of a name such as `_sips._tcp.example.com`.
-    Srv(String),
-    /// A and AAAA records.
-    Addresses(String),
-}
-
-/// What DNS said; an empty list where there is no such record or no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Answer {
-    /// Priority, weight, port, target.
-    Srv(Vec<(u16, u16, u16, String)>),
-    /// Addresses.
-    Addresses(Vec<IpAddr>),
-}
 
 /// A stream connection to be opened. The driver replies with `handle_connected` or `handle_closed`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -55,9 +55,9 @@ impl Screen {
 
 #[cfg(test)]
 mod tests {
-    use super::super::config::{ServerAddress, SessionTimerConfig};
-    use super::super::output::TlsProfile;
+    use super::super::config::SessionTimerConfig;
     use super::*;
+    use crate::transport::{ServerAddress, TlsProfile};
 
     fn peer(identify: &[&str], challenge: bool, transport: Transport) -> PeerConfig {
         PeerConfig {

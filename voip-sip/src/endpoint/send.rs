@@ -5,13 +5,13 @@
 //! transaction; a failure before any response moves on to the next target, a challenge sends it again with credentials.
 
 use super::Endpoint;
-use super::config::{PeerId, ServerAddress};
-use super::output::{Connect, Event, Output, ResolveId, TlsProfile};
-use crate::call::{CallEvent, CallKey, RequestFailure, RequestKind};
+use super::config::PeerId;
+use super::output::{Connect, Event, Output, ResolveId};
+use crate::call::{CallEvent, CallKey, RequestKind};
 use crate::message::header::{CSeq, Via};
 use crate::message::{Header, HeaderName, Host, Request, Response};
-use crate::transaction::{ClientKey, SendError};
-use crate::transport::{Path, Resolution, Target};
+use crate::transaction::{ClientKey, RequestFailure, SendError};
+use crate::transport::{Path, Resolution, ServerAddress, Target, TlsProfile};
 use std::collections::VecDeque;
 use std::time::Instant;
 use voip_core::net::FlowId;
@@ -473,7 +473,7 @@ impl Endpoint {
         let port = next_hop.port().unwrap_or_else(|| transport.default_port());
         let server = self.peers[entry.call.peer().0 as usize].config.servers.first()?;
         let address = std::net::SocketAddr::new(*ip, port);
-        Some(Target { transport, address, server_name: server.host.clone() })
+        Some(Target { transport, address, server_name: server.bare_host().to_owned() })
     }
 }
 

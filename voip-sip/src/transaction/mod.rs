@@ -7,6 +7,7 @@
 mod accepted;
 mod config;
 mod event;
+mod failure;
 mod invite_client;
 mod invite_server;
 mod key;
@@ -17,6 +18,7 @@ mod table;
 pub use accepted::{NoAck, Retransmit2xx};
 pub use config::TransactionConfig;
 pub use event::{ClientEvent, ServerEvent, ServerTimeout, TransactionEvent};
+pub use failure::RequestFailure;
 pub use invite_client::InviteClient;
 pub use invite_server::InviteServer;
 pub use key::{ClientKey, ServerKey};

@@ -5,9 +5,8 @@
 //! connections in all and from one address; when a newcomer finds no room it is refused. A connection that sends half a
 //! message and falls silent, or that never shows who it is, is closed; an idle one is closed later.
 
-use super::Path;
 use super::framer::{Frame, FramingError, StreamFramer};
-use crate::endpoint::TlsProfile;
+use super::{Path, TlsProfile};
 use crate::message::MessageLimits;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};

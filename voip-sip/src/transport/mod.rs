@@ -5,11 +5,13 @@
 
 mod flows;
 mod framer;
+mod server;
 mod target;
 pub mod via;
 
 pub use flows::{Flows, FlowsConfig, FlowsCounters, Route};
 pub use framer::{Frame, FramingError, StreamFramer};
+pub use server::{Answer, Query, ServerAddress, TlsProfile};
 pub use target::{Resolution, Target};
 
 use std::net::SocketAddr;

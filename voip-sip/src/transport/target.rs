@@ -4,7 +4,7 @@
 //! SRV records of its transport first, and for addresses under the default port when it has none. NAPTR is not asked:
 //! the transport is configured.
 
-use crate::endpoint::{Answer, Query, ServerAddress};
+use super::{Answer, Query, ServerAddress};
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use voip_core::net::Transport;
@@ -17,7 +17,7 @@ pub struct Target {
     pub transport: Transport,
     /// Address.
     pub address: SocketAddr,
-    /// The name that was configured: what a certificate must show (RFC 5922 §7.2).
+    /// The name that was configured: what a certificate must show (RFC 5922 §7.2). An IPv6 address has no brackets.
     pub server_name: String,
 }
 
@@ -47,7 +47,7 @@ impl Resolution {
     pub fn new(server: &ServerAddress) -> Self {
         let mut resolution =
             Self { server: server.clone(), queries: VecDeque::new(), places: Vec::new(), pending: 0, told: false };
-        let host = server.host.trim_matches(['[', ']']);
+        let host = server.bare_host();
         let default_port = server.transport.default_port();
         if let Ok(ip) = host.parse::<IpAddr>() {
             let port = server.port.unwrap_or(default_port);
@@ -135,7 +135,7 @@ impl Resolution {
                 targets.push(Target {
                     transport: self.server.transport,
                     address: SocketAddr::new(ip, place.port),
-                    server_name: self.server.host.clone(),
+                    server_name: self.server.bare_host().to_owned(),
                 });
             }
         }
@@ -188,7 +188,9 @@ mod tests {
         assert_eq!(resolution.poll_query(), None);
         assert_eq!(addresses(&mut resolution), ["127.0.0.3:5070"]);
         let mut resolution = Resolution::new(&server("[2001:db8::1]", None, Transport::Tls));
-        assert_eq!(addresses(&mut resolution), ["[2001:db8::1]:5061"]);
+        let targets = resolution.poll_targets().unwrap();
+        assert_eq!(targets[0].address.to_string(), "[2001:db8::1]:5061");
+        assert_eq!(targets[0].server_name, "2001:db8::1", "a certificate names an address without brackets");
     }
 
     #[test]
