@@ -1,17 +1,16 @@
 //! Peers over time: their registration, and whether they answer.
 
-use super::config::{PeerConfig, PeerId, ServerAddress};
+use super::config::{PeerConfig, PeerId};
 use super::output::Event;
 use super::send::Purpose;
 use super::{Endpoint, Output};
 use crate::auth::DigestClient;
-use crate::call::RequestFailure;
 use crate::message::header::{CSeq, From, To};
 use crate::message::{ByteStr, HeaderName, Host, Method, NameAddr, Request, Response, Uri};
-use crate::registration::{
-    Registration, RegistrationConfig, RegistrationState, RegistrationStatus, RequestFailure as RegisterFailure,
-};
-use crate::transport::Path;
+use crate::registration::{Registration, RegistrationConfig, RegistrationEvent, RegistrationStatus};
+use crate::transaction::RequestFailure;
+use crate::transport::{Path, ServerAddress};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use voip_core::net::FlowId;
 
@@ -47,6 +46,8 @@ struct Qualify {
 pub struct PeerStatus {
     /// Its registration, where there is one.
     pub registration: Option<RegistrationStatus>,
+    /// The address that its registrar sees us at: the outside of a NAT, or our own.
+    pub seen_as: Option<SocketAddr>,
     /// Whether it answered the last OPTIONS; `None` before the first, or when it is not asked.
     pub reachable: Option<bool>,
     /// The round trip of the last OPTIONS that was answered.
@@ -97,8 +98,10 @@ impl Endpoint {
     /// What is known of a peer.
     pub fn peer_status(&self, now: Instant, peer: PeerId) -> PeerStatus {
         let known = &self.peers[peer.0 as usize];
+        let registration = known.registration.as_ref().map(|registered| registered.machine.status(now));
         PeerStatus {
-            registration: known.registration.as_ref().map(|registered| registered.machine.status(now)),
+            seen_as: registration.as_ref().and_then(|registration| registration.seen_as),
+            registration,
             reachable: known.qualify.reachable,
             round_trip: known.qualify.round_trip,
             calls: self.calls.values().filter(|e| e.call.peer() == peer && !e.call.is_over()).count(),
@@ -109,11 +112,8 @@ impl Endpoint {
     pub(super) fn servers_in_order(&self, peer: PeerId) -> Vec<ServerAddress> {
         let known = &self.peers[peer.0 as usize];
         let mut servers = known.config.servers.clone();
-        if let Some(registered) = &known.registration
-            && registered.machine.state() == RegistrationState::Registered
-        {
-            let current = registered.machine.server();
-            let place = current.min(servers.len() - 1);
+        let bound = known.registration.as_ref().and_then(|registered| registered.machine.bound_server());
+        if let Some(place) = bound.filter(|place| *place < servers.len()) {
             servers.rotate_left(place);
         }
         servers
@@ -144,8 +144,15 @@ impl Endpoint {
                     let server = self.peers[index].config.servers[register.server].clone();
                     let purpose = Purpose::Register(register.server);
                     self.send_to_peer(now, id, purpose, Some(register.request), vec![server]);
-                } else if registered.machine.poll_event().is_some() {
-                    self.outputs.push_back(Output::Event(Event::Registration(id)));
+                } else if let Some(event) = registered.machine.poll_event() {
+                    match event {
+                        RegistrationEvent::StateChanged { .. } | RegistrationEvent::Lapsed => {
+                            self.outputs.push_back(Output::Event(Event::Registration(id)));
+                        }
+                        RegistrationEvent::SeenAs(address) => {
+                            tracing::debug!(peer = %id, %address, "the registrar sees us");
+                        }
+                    }
                 } else {
                     break;
                 }
@@ -164,13 +171,6 @@ impl Endpoint {
 
     pub(super) fn register_failure(&mut self, now: Instant, peer: PeerId, failure: RequestFailure) {
         if let Some(registered) = &mut self.peers[peer.0 as usize].registration {
-            let failure = match failure {
-                RequestFailure::Timeout => RegisterFailure::Timeout,
-                RequestFailure::Unresolvable => RegisterFailure::Unresolvable,
-                RequestFailure::Unreachable | RequestFailure::Unauthorized(_) | RequestFailure::Overload => {
-                    RegisterFailure::TransportError
-                }
-            };
             registered.machine.handle_failure(now, failure);
         }
     }

@@ -1,8 +1,7 @@
-//! What a registration is told once, and what it tells of itself.
+//! What a registration is told once: which binding to keep where, and how patiently (RFC 3261 §10.2).
 
 use crate::auth::Credentials;
-use crate::endpoint::ServerAddress;
-use std::fmt;
+use crate::transport::ServerAddress;
 use std::time::Duration;
 
 /// A registration to be kept.
@@ -18,62 +17,9 @@ pub struct RegistrationConfig {
     pub credentials: Option<Credentials>,
     /// The interval asked for, seconds.
     pub expires: u32,
-    /// The least wait after every server has failed once.
+    /// The longest wait after the first round of failures without a binding; doubled with each further one, up to five
+    /// minutes.
     pub retry_interval: Duration,
-    /// The wait after a 403 or refused credentials.
+    /// The wait after a 403 or refused credentials: carriers ban addresses that go on asking.
     pub forbidden_retry_interval: Duration,
-}
-
-/// The states of a registration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum RegistrationState {
-    /// No binding, and none wanted.
-    Unregistered,
-    /// The first REGISTER is under way.
-    Registering,
-    /// The binding stands.
-    Registered,
-    /// The binding stands, and its refresh is under way.
-    Refreshing,
-    /// A REGISTER failed; the next one waits.
-    Backoff,
-    /// The removal is under way.
-    Unregistering,
-}
-
-impl RegistrationState {
-    /// In one word.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Unregistered => "unregistered",
-            Self::Registering => "registering",
-            Self::Registered => "registered",
-            Self::Refreshing => "refreshing",
-            Self::Backoff => "waiting",
-            Self::Unregistering => "unregistering",
-        }
-    }
-}
-
-impl fmt::Display for RegistrationState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-/// What is known of a registration.
-#[derive(Clone, Debug)]
-pub struct RegistrationStatus {
-    /// State.
-    pub state: RegistrationState,
-    /// Host of the server in use.
-    pub server: String,
-    /// How long it has been registered without a gap.
-    pub registered_for: Option<Duration>,
-    /// When the binding ends if it is not refreshed.
-    pub expires_in: Option<Duration>,
-    /// When the next REGISTER is sent.
-    pub next_attempt_in: Option<Duration>,
-    /// The last failure in words, until a success.
-    pub last_failure: Option<String>,
 }
