@@ -13,7 +13,7 @@
 //! | [`media`] | the media plan: what negotiation yields and the media layer consumes |
 //! | [`leg`] | what happens to a leg and what it is told, equal for a phone and an agent |
 //! | [`redact`] | wrappers that keep secrets and phone numbers out of logs |
-//! | [`sim`] | virtual time and hostile networks for tests (feature `sim`) |
+//! | `sim` | virtual time and hostile networks for tests (feature `sim`) |
 
 pub mod audio;
 pub mod codec;

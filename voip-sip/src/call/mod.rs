@@ -1,7 +1,7 @@
 //! One INVITE session (RFC 3261 §13-15): placed or received, answered, changed by re-INVITE and UPDATE, kept alive by
 //! its session timer, ended.
 //!
-//! A [`Call`] is told what its user wants and what the network brought, and puts out requests, responses and
+//! A `Call` is told what its user wants and what the network brought, and puts out requests, responses and
 //! [`CallEvent`]s. It knows neither addresses nor transactions: the endpoint that owns it gives its messages Via and
 //! Contact, and runs the transactions. Reliable provisional responses, REFER and forking to several early media streams
 //! are not here yet.
