@@ -471,7 +471,11 @@ impl Registration {
             !server.failed && server.not_before.is_none_or(|at| at <= now)
         });
         match next {
-            Some(next) => self.attempt_at(now, next),
+            Some(next) => {
+                let (from, to) = (&self.config.servers[self.server].host, &self.config.servers[next].host);
+                tracing::info!(from, to, reason = failure.words(), "REGISTER failed, asking the next server");
+                self.attempt_at(now, next);
+            }
             None => self.back_off(now, &failure),
         }
     }
