@@ -75,6 +75,9 @@ impl Uri {
             _ if name.eq_ignore_ascii_case(b"sips") => Self::parse_sip(Scheme::Sips, text, rest),
             _ if name.eq_ignore_ascii_case(b"tel") => {
                 let end = memchr::memchr(b';', rest).unwrap_or(rest.len());
+                if end == 0 {
+                    return None;
+                }
                 let params = rest.get(end + 1..).unwrap_or_default();
                 Some(Self {
                     scheme: Scheme::Tel,
@@ -291,9 +294,18 @@ mod tests {
 
     #[test]
     fn what_is_no_uri_is_refused() {
-        for text in
-            ["", "sip:", "example.com", "sip:@example.com", "sip:a b@c", "sip:user@host:port", "1x:y", "sip:a@<b>"]
-        {
+        for text in [
+            "",
+            "sip:",
+            "tel:;",
+            "tel:;ext=1",
+            "example.com",
+            "sip:@example.com",
+            "sip:a b@c",
+            "sip:user@host:port",
+            "1x:y",
+            "sip:a@<b>",
+        ] {
             assert!(text.parse::<Uri>().is_err(), "{text}");
         }
     }
