@@ -1,1 +1,3 @@
 //! Benchmarks live in `benches/`; what several of them share goes here.
+
+pub mod counting;
