@@ -170,8 +170,13 @@ impl Endpoint {
 
     /// A connection is gone, or could not be opened.
     pub fn handle_closed(&mut self, now: Instant, flow: FlowId, reason: &str) {
-        if let Some(path) = self.flows.path(flow) {
-            tracing::debug!(%flow, remote = %path.remote, transport = %path.transport, reason, "connection closed");
+        match self.flows.remote(flow) {
+            // Something waits for it: whoever runs this wants to know why it is not to be had.
+            Some((transport, remote)) if self.connecting.contains_key(&flow) => {
+                tracing::warn!(%remote, %transport, reason, "no connection");
+            }
+            Some((transport, remote)) => tracing::debug!(%flow, %remote, %transport, reason, "connection closed"),
+            None => {}
         }
         self.flow_lost(now, flow);
         self.run(now);

@@ -246,6 +246,11 @@ impl Flows {
         Some(Path { flow, transport: stream.transport, remote: stream.remote, local: stream.local? })
     }
 
+    /// Where a connection leads, one that is being opened too.
+    pub fn remote(&self, flow: FlowId) -> Option<(Transport, SocketAddr)> {
+        self.streams.get(&flow).map(|stream| (stream.transport, stream.remote))
+    }
+
     /// The path of a message to or from `remote` by this flow.
     pub fn datagram_path(&self, flow: FlowId, remote: SocketAddr) -> Option<Path> {
         let path = self.path(flow)?;
