@@ -96,7 +96,7 @@ ring_timeout = 5
 
     /// A sipp agent behind the tunnel, that answers `count` calls by `scenario`.
     fn agent(&self, scenario: &str, count: u32) -> Sipp {
-        Sipp::new(&self.dir, "agent", scenario, self.agent, "t1").is_called(count).pause(200)
+        Sipp::new(&self.dir, "agent", scenario, self.agent, "t1").answers(count).pause(200)
     }
 
     fn carrier(&self, scenario: &str, count: u32, rate: u32) -> Sipp {
@@ -114,7 +114,7 @@ ring_timeout = 5
 fn whole_call(name: &str, transport: &'static str, agents_law: u8) {
     let scene = Scene::new(name, transport);
     let mut registrar = Sipp::new(&scene.dir, "registrar", "registrar.xml", scene.registrar, scene.sipp_transport())
-        .is_called(2)
+        .answers(2)
         .option(&["-deadcall_wait", "0"])
         .start();
     if transport == "tcp" {
@@ -194,4 +194,70 @@ fn two_hundred_calls_at_twenty_a_second_leave_nothing_behind() {
     // The connection to the agent stays open for the next call.
     assert!(gateway.descriptors() <= before + 1, "{before} descriptors before, {} after", gateway.descriptors());
     assert!(caller.heard().len() > 160 * 50 && agent.heard().len() > 160 * 50, "silence was sent to both");
+}
+
+#[test]
+fn hostile_input_does_not_disturb_a_call() {
+    let scene = Scene::new("hostile", "udp");
+    let gateway = Gateway::start("hostile", &scene.config(false, "agent-word"));
+    let (said_by_caller, said_by_agent) = (speech(900, 1), speech(900, 2));
+    let caller = Talker::start(CARRIER, 8, said_by_caller.clone());
+    let agent = Talker::start(AGENT, 8, said_by_agent.clone());
+    let called = scene.agent("agent_answers.xml", 1).audio_at(agent.address).key("audio_pt", "8").start();
+    let mut called = scene.listening(called, scene.agent);
+    let mut calls = scene.carrier("carrier_call.xml", 1, 1).audio_at(caller.address).pause(20_000).start();
+    gateway.wait_status("the call to be up", |s| s.calls.iter().any(|call| call.talk_s.is_some()));
+    super::hostile::all(&gateway, scene.sip);
+    calls.succeeds_within(LIMIT);
+    called.succeeds_within(LIMIT);
+    assert!(contains(&agent.heard(), &said_by_caller) && contains(&caller.heard(), &said_by_agent));
+    let record = gateway.wait_records(1).remove(0);
+    assert_eq!((record.cause.as_str(), record.caller_leg.lost_received), ("normal", 0));
+    gateway.assert_idle();
+}
+
+/// A call that the agent does not take, as the carrier is told of it.
+fn refused(name: &str, password: &str, agent: &str, carrier: &str, cause: &str) {
+    let scene = Scene::new(name, "udp");
+    let gateway = Gateway::start(name, &scene.config(false, password));
+    let called = scene.agent(agent, 1).key("audio_pt", "8").audio_at(address(AGENT)).start();
+    let _called = scene.listening(called, scene.agent);
+    let mut calls = scene.carrier(carrier, 1, 1).audio_at(address(CARRIER)).pause(1500).start();
+    calls.succeeds_within(LIMIT);
+    assert_eq!(gateway.wait_records(1)[0].cause, cause);
+    gateway.assert_idle();
+}
+
+#[test]
+fn a_wrong_password_is_told_as_a_bad_gateway() {
+    refused("password", "another-word", "agent_answers.xml", "carrier_refused_502.xml", "authentication-failed");
+}
+
+#[test]
+fn a_busy_agent_is_told_as_busy() {
+    refused("busy", "agent-word", "agent_busy.xml", "carrier_refused_486.xml", "busy");
+}
+
+#[test]
+fn a_caller_that_gives_up_cancels_the_agent() {
+    refused("cancel", "agent-word", "agent_cancelled.xml", "carrier_cancels.xml", "cancelled");
+}
+
+#[test]
+fn an_agent_that_rings_too_long_is_given_up() {
+    refused("ring", "agent-word", "agent_cancelled.xml", "carrier_refused_480.xml", "no-answer");
+}
+
+#[test]
+fn hold_resume_and_a_lost_ack_are_survived() {
+    let scene = Scene::new("hold", "udp");
+    let gateway = Gateway::start("hold", &scene.config(false, "agent-word"));
+    let (caller, agent) = (Talker::start(CARRIER, 8, speech(300, 1)), Talker::start(AGENT, 8, speech(300, 2)));
+    let called = scene.agent("agent_answers.xml", 1).audio_at(agent.address).key("audio_pt", "8").start();
+    let mut called = scene.listening(called, scene.agent);
+    let mut calls = scene.carrier("carrier_holds.xml", 1, 1).audio_at(caller.address).pause(1500).start();
+    calls.succeeds_within(LIMIT);
+    called.succeeds_within(LIMIT);
+    assert_eq!(gateway.wait_records(1)[0].cause, "normal");
+    gateway.assert_idle();
 }

@@ -4,7 +4,6 @@
 //! are ended by the handle that started them.
 
 use std::fs;
-use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -213,25 +212,14 @@ impl Program {
         let output = dir.join(format!("{name}.out"));
         let file = fs::File::create(&output).expect("a test may write into its directory");
         let copy = file.try_clone().expect("a file handle can be copied");
-        let child = command.stdin(Stdio::piped()).stdout(file).stderr(copy).current_dir(dir).spawn();
+        let child = command.stdin(Stdio::null()).stdout(file).stderr(copy).current_dir(dir).spawn();
         let child = child.unwrap_or_else(|error| panic!("{name} does not start: {error}"));
         Self { child, name: name.to_owned(), output }
-    }
-
-    pub fn pid(&self) -> u32 {
-        self.child.id()
     }
 
     /// What it has printed.
     pub fn printed(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.output).unwrap_or_default()).into_owned()
-    }
-
-    /// Types a line.
-    pub fn type_line(&mut self, line: &str) {
-        if let Some(input) = &mut self.child.stdin {
-            let _ = writeln!(input, "{line}");
-        }
     }
 
     /// Waits until it has left in success.

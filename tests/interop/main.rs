@@ -8,5 +8,6 @@
 
 mod carrier;
 mod harness;
+mod hostile;
 mod sipp;
 mod tls;

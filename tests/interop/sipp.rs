@@ -35,7 +35,7 @@ impl Sipp {
     }
 
     /// Is called this often, then leaves.
-    pub fn is_called(mut self, count: u32) -> Self {
+    pub fn answers(mut self, count: u32) -> Self {
         self.command.args(["-m", &count.to_string()]);
         self
     }
