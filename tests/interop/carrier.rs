@@ -9,19 +9,19 @@ use std::time::Duration;
 use voip::observe::record::EndedBy;
 
 const GATEWAY: &str = "127.0.0.1";
-const CARRIER: &str = "127.0.0.2";
-const AGENT: &str = "127.0.0.3";
+pub const CARRIER: &str = "127.0.0.2";
+pub const AGENT: &str = "127.0.0.3";
 
 fn address(ip: &str) -> SocketAddr {
     SocketAddr::new(ip.parse().unwrap(), free_port(ip))
 }
 
 /// Who stands around a gateway in these tests.
-struct Scene {
+pub struct Scene {
     sip: SocketAddr,
     registrar: SocketAddr,
     carrier: SocketAddr,
-    agent: SocketAddr,
+    pub agent: SocketAddr,
     dir: PathBuf,
     transport: &'static str,
     _tunnel: Tunnel,
@@ -30,7 +30,7 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(name: &str, transport: &'static str) -> Self {
+    pub fn new(name: &str, transport: &'static str) -> Self {
         let dir = super::harness::scratch(&format!("{name}-scene"));
         let (agent, tls) = (address(AGENT), address(AGENT));
         let tunnel = Tunnel::start(&dir, tls, agent);
@@ -48,7 +48,7 @@ impl Scene {
         }
     }
 
-    fn config(&self, registers: bool, password: &str) -> String {
+    pub fn config(&self, registers: bool, password: &str) -> String {
         format!(
             r#"
 [gateway]
@@ -95,16 +95,16 @@ ring_timeout = 5
     }
 
     /// A sipp agent behind the tunnel, that answers `count` calls by `scenario`.
-    fn agent(&self, scenario: &str, count: u32) -> Sipp {
+    pub fn agent(&self, scenario: &str, count: u32) -> Sipp {
         Sipp::new(&self.dir, "agent", scenario, self.agent, "t1").answers(count).pause(200)
     }
 
-    fn carrier(&self, scenario: &str, count: u32, rate: u32) -> Sipp {
+    pub fn carrier(&self, scenario: &str, count: u32, rate: u32) -> Sipp {
         Sipp::new(&self.dir, "carrier", scenario, self.carrier, self.sipp_transport()).calls(self.sip, count, rate)
     }
 
     /// Waits until a sipp that listens does so.
-    fn listening(&self, program: Program, at: SocketAddr) -> Program {
+    pub fn listening(&self, program: Program, at: SocketAddr) -> Program {
         wait_for("sipp to listen", Duration::from_secs(10), || std::net::TcpStream::connect(at).ok());
         program
     }

@@ -9,5 +9,6 @@
 mod carrier;
 mod harness;
 mod hostile;
+mod phone;
 mod sipp;
 mod tls;
