@@ -3,10 +3,12 @@
 use super::Bridge;
 use crate::leg::Leg;
 use crate::observe::record::{CallRecord, LegRecord};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use voip_core::codec::AudioCodec;
 use voip_core::leg::{HangupCause, LegEnd, Side};
 use voip_core::time::ClockPair;
 use voip_media::LegReport;
+use voip_media::mos::Impairments;
 use voip_sip::b2bua::EndingParty;
 
 impl Bridge {
@@ -74,12 +76,41 @@ fn leg_record(leg: &Leg, report: Option<&LegReport>) -> LegRecord {
         record.jitter_sent_ms = report.remote_jitter_ms.map(f64::from);
         record.round_trip_ms = report.round_trip_ms.map(f64::from);
         record.mos_received = report.mos.map(f64::from);
+        record.mos_sent = leg.codec().and_then(|codec| score_of_sent(report, codec)).map(f64::from);
         let reasons = report.dropped.by_reason().into_iter().filter(|(_, count)| *count > 0);
         record.dropped = reasons.map(|(reason, count)| (reason.to_owned(), count)).collect();
     }
     record.rounded()
 }
 
+/// The quality of what was sent, by what the far end reports of it. `None` without its reports (RFC 3550 §6.4.1).
+fn score_of_sent(report: &LegReport, codec: AudioCodec) -> Option<f32> {
+    let (lost, jitter_ms) = (report.remote_lost?, report.remote_jitter_ms?);
+    let sent = report.packets_sent.max(1) as f32;
+    // A jitter buffer of twice the jitter, one packet, half the round trip: as for what is received.
+    let buffered = Duration::from_secs_f32((jitter_ms * 2.0).clamp(20.0, 1000.0) / 1000.0);
+    let travel = Duration::from_secs_f32(report.round_trip_ms.unwrap_or(0.0).clamp(0.0, 10_000.0) / 2000.0);
+    let delay = travel + Duration::from_millis(20) + buffered;
+    Impairments { loss: (lost.max(0) as f32 / sent).min(1.0), delay, codec }.mos()
+}
+
 fn millis(from: Instant, to: Instant) -> u64 {
     u64::try_from(to.saturating_duration_since(from).as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_sent_is_scored_by_the_far_ends_reports_alone() {
+        let silent = LegReport { packets_sent: 1000, ..LegReport::default() };
+        assert_eq!(score_of_sent(&silent, AudioCodec::Pcma), None);
+        let score = |lost| {
+            let report = LegReport { remote_lost: Some(lost), remote_jitter_ms: Some(1.0), ..silent.clone() };
+            score_of_sent(&report, AudioCodec::Pcma).unwrap()
+        };
+        let (clean, lossy) = (score(0), score(50));
+        assert!(clean > 4.3 && lossy < clean - 0.3, "{clean} {lossy}");
+    }
 }

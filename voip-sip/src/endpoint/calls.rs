@@ -146,7 +146,9 @@ impl Endpoint {
         peer: PeerId,
         transaction: ServerKey,
     ) {
-        if !self.accepting || self.counters().calls >= self.config.max_calls {
+        // Calls that are over but still say so are counted only when there may be too many.
+        let full = self.calls.len() >= self.config.max_calls && self.counters().calls >= self.config.max_calls;
+        if !self.accepting || full {
             let mut response = request.response(503, Some(&self.stateless_tag));
             response.headers.push(HeaderName::RetryAfter, "10");
             return self.respond_to(now, transaction, &request, response);
