@@ -22,7 +22,7 @@ const PROGRAM: &str = "mango_elevenlabs";
 const ABOUT: &str = "Answers calls of a Mango Office trunk with an ElevenLabs agent.";
 const WITHOUT: &str = "show a call between two stand-ins, all on this machine";
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     match run().await {
         Ok(true) => ExitCode::SUCCESS,
