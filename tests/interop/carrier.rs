@@ -29,6 +29,14 @@ pub struct Scene {
     authority: PathBuf,
 }
 
+impl Drop for Scene {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            let _ = std::fs::remove_dir_all(&self.dir);
+        }
+    }
+}
+
 impl Scene {
     pub fn new(name: &str, transport: &'static str) -> Self {
         let dir = super::harness::scratch(&format!("{name}-scene"));
@@ -260,4 +268,23 @@ fn hold_resume_and_a_lost_ack_are_survived() {
     called.succeeds_within(LIMIT);
     assert_eq!(gateway.wait_records(1)[0].cause, "normal");
     gateway.assert_idle();
+}
+
+#[test]
+fn a_signal_ends_a_call_on_both_sides() {
+    let scene = Scene::new("signal", "udp");
+    let gateway = Gateway::start("signal", &scene.config(false, "agent-word"));
+    let (caller, agent) = (Talker::start(CARRIER, 8, speech(50, 1)), Talker::start(AGENT, 8, speech(50, 2)));
+    let called = scene.agent("agent_answers.xml", 1).audio_at(agent.address).key("audio_pt", "8").start();
+    let mut called = scene.listening(called, scene.agent);
+    let mut calls = scene.carrier("carrier_hung_up.xml", 1, 1).audio_at(caller.address).start();
+    gateway.wait_status("the call to be up", |s| s.calls.iter().any(|call| call.talk_s.is_some()));
+    let records = gateway.dir.join("calls.jsonl");
+    let kept = scene.dir.join("calls.jsonl");
+    std::fs::hard_link(&records, &kept).unwrap();
+    let (status, took) = gateway.terminate();
+    assert!(status.success() && took < Duration::from_secs(5), "{status} after {took:?}");
+    calls.succeeds_within(LIMIT);
+    called.succeeds_within(LIMIT);
+    assert!(std::fs::read_to_string(kept).unwrap().contains("\"cause\":\"shutdown\""));
 }

@@ -7,8 +7,8 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use voip::observe::record::CallRecord;
@@ -182,21 +182,22 @@ pub fn tail(text: &str, lines: usize) -> String {
     all[all.len().saturating_sub(lines)..].join("\n")
 }
 
-/// The release binary of the example, built when it is not there.
+/// The binary of the example as the sources are now.
 fn binary() -> PathBuf {
-    let own = std::env::current_exe().expect("a test knows its own path");
-    let profile = own.parent().and_then(Path::parent).expect("tests are in target/PROFILE/deps");
-    let binary = profile.join("examples").join("mango_elevenlabs");
-    if !binary.is_file() {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let built = BUILT.get_or_init(|| {
+        let own = std::env::current_exe().expect("a test knows its own path");
+        let profile = own.parent().and_then(Path::parent).expect("tests are in target/PROFILE/deps");
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["build", "--example", "mango_elevenlabs"]).arg("--target-dir");
+        cargo.args(["build", "--quiet", "--features", "interop", "--example", "mango_elevenlabs", "--target-dir"]);
         cargo.arg(profile.parent().expect("a profile is a folder of target"));
         if profile.ends_with("release") {
             cargo.arg("--release");
         }
         assert!(cargo.status().is_ok_and(|status| status.success()), "the example does not build");
-    }
-    binary
+        profile.join("examples").join("mango_elevenlabs")
+    });
+    built.clone()
 }
 
 /// Another program, ended with the test.
