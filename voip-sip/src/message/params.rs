@@ -1,7 +1,7 @@
 //! Parameters after a semicolon, of URIs and of header values (RFC 3261 §7.3.1, §19.1.1).
 
 use super::byte_str::ByteStr;
-use super::scan::{self, find_outside, trim, unquote};
+use super::scan::{self, trim, unquote};
 use std::borrow::Cow;
 
 /// `;name=value;flag`: kept as they came, looked up on demand. Names compare without regard to case.
@@ -24,29 +24,9 @@ impl Params {
 
     /// Each parameter's name and, where it has one, its value as written.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
-        let mut rest = Some(self.0.as_bytes());
-        std::iter::from_fn(move || {
-            loop {
-                let bytes = rest?;
-                let part = match find_outside(bytes, b';') {
-                    Some(at) => {
-                        rest = Some(&bytes[at + 1..]);
-                        &bytes[..at]
-                    }
-                    None => {
-                        rest = None;
-                        bytes
-                    }
-                };
-                let part = trim(part);
-                if part.is_empty() {
-                    continue;
-                }
-                return Some(match memchr::memchr(b'=', part) {
-                    Some(at) => (trim(&part[..at]), Some(trim(&part[at + 1..]))),
-                    None => (part, None),
-                });
-            }
+        scan::split_outside(self.0.as_bytes(), b';').map(|part| match memchr::memchr(b'=', part) {
+            Some(at) => (trim(&part[..at]), Some(trim(&part[at + 1..]))),
+            None => (part, None),
         })
     }
 

@@ -63,13 +63,19 @@ fn walk(bytes: &[u8], wanted: Option<u8>) -> Result<usize, bool> {
     Err(quoted || bracketed)
 }
 
-/// The parts between commas that stand neither in quoted strings nor in angle brackets, trimmed, empty ones left out.
+/// The parts of a list of values (RFC 3261 §7.3.1).
 pub(crate) fn comma_list(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    split_outside(bytes, b',')
+}
+
+/// The parts between separators that stand neither in quoted strings nor in angle brackets, trimmed, empty ones left
+/// out.
+pub(crate) fn split_outside(bytes: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(bytes);
     std::iter::from_fn(move || {
         loop {
             let bytes = rest?;
-            let part = match find_outside(bytes, b',') {
+            let part = match find_outside(bytes, separator) {
                 Some(at) => {
                     rest = Some(&bytes[at + 1..]);
                     &bytes[..at]
