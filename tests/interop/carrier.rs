@@ -257,7 +257,7 @@ fn an_agent_that_rings_too_long_is_given_up() {
 }
 
 #[test]
-fn hold_resume_and_a_lost_ack_are_survived() {
+fn hold_resume_and_an_ack_that_comes_late_are_survived() {
     let scene = Scene::new("hold", "udp");
     let gateway = Gateway::start("hold", &scene.config(false, "agent-word"));
     let (caller, agent) = (Talker::start(CARRIER, 8, speech(300, 1)), Talker::start(AGENT, 8, speech(300, 2)));
