@@ -1,6 +1,6 @@
 //! What a call tells its user.
 
-use crate::endpoint::PeerId;
+use super::config::PeerId;
 use crate::message::{Request, Response};
 use bytes::Bytes;
 use std::fmt;

@@ -1,8 +1,8 @@
 //! A call that came: from its INVITE to our final response (RFC 3261 §13.3).
 
+use super::config::{PeerId, SessionTimerConfig};
 use super::{Accepted, Asked, Call, CallEvent, EndedBy, LocalSdp, Phase, reason_of, sdp_of};
 use crate::dialog::Dialog;
-use crate::endpoint::{PeerId, SessionTimerConfig};
 use crate::message::header::RetryAfter;
 use crate::message::{HeaderError, HeaderName, Headers, Request};
 use crate::transaction::ServerKey;

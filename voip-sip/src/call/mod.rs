@@ -6,6 +6,7 @@
 //! Contact, and runs the transactions. Reliable provisional responses, REFER and forking to several early media streams
 //! are not here yet.
 
+mod config;
 mod established;
 mod event;
 mod incoming;
@@ -13,11 +14,11 @@ mod info;
 mod outgoing;
 mod session_timer;
 
+pub use config::{PeerId, SessionTimerConfig};
 pub use event::{CallEvent, CallKey, EndedBy, IncomingCall};
 pub(crate) use session_timer::OPTION_TAG as SESSION_TIMER_TAG;
 
 use crate::dialog::{Dialog, DialogId};
-use crate::endpoint::{PeerId, SessionTimerConfig};
 use crate::message::header::Reason;
 use crate::message::{HeaderName, Headers, Method, Request, Response};
 use crate::transaction::{Retransmit2xx, ServerKey};

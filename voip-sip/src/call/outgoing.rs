@@ -1,10 +1,10 @@
 //! A call that we place: from its INVITE to the final response (RFC 3261 §13.2).
 
+use super::config::{PeerId, SessionTimerConfig};
 use super::{
     Call, CallEvent, CallOutput, EndedBy, LocalSdp, Phase, RequestKind, copy_credentials, reason_of, sdp_of, words_of,
 };
 use crate::dialog::Dialog;
-use crate::endpoint::{PeerId, SessionTimerConfig};
 use crate::message::header::{CSeq, To};
 use crate::message::{Headers, Method, Request, Response};
 use crate::transaction::RequestFailure;

@@ -3,7 +3,7 @@
 //! It reads and writes Session-Expires and Min-SE of the requests and responses that set it, and tells its call when to
 //! refresh and when to give up. The call sends the refresh.
 
-use crate::endpoint::SessionTimerConfig;
+use super::config::SessionTimerConfig;
 use crate::message::header::{MinSe, Refresher, SessionExpires};
 use crate::message::{HeaderName, Headers};
 use std::time::{Duration, Instant};

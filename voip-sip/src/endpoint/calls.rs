@@ -1,9 +1,9 @@
 //! What a user does with calls, and what calls want done.
 
 use super::Endpoint;
-use super::config::PeerId;
 use super::output::{Event, Output};
 use super::send::Purpose;
+use crate::call::PeerId;
 use crate::call::{Call, CallEvent, CallKey, CallOutput, IncomingCall, RequestKind, SDP_TYPE};
 use crate::dialog::DialogId;
 use crate::message::header::{CSeq, From, MaxForwards, MinSe, To};

@@ -1,24 +1,14 @@
 //! What an endpoint is told once: about itself, and about each peer.
 
+use crate::call::SessionTimerConfig;
 use crate::message::MessageLimits;
 use crate::transaction::TransactionConfig;
 use crate::transport::{FlowsConfig, ServerAddress, TlsProfile};
 use ipnet::IpNet;
-use std::fmt;
 use std::time::Duration;
 use voip_core::net::AddressPolicy;
 use voip_core::redact::Secret;
 use voip_core::time::ClockPair;
-
-/// Names a peer by its place in the endpoint's list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PeerId(pub u32);
-
-impl fmt::Display for PeerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "peer-{}", self.0)
-    }
-}
 
 /// What becomes of a request from a source that no peer is identified by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -28,21 +18,6 @@ pub enum UnknownSources {
     Ignore,
     /// Answered 403.
     Reject,
-}
-
-/// The session timer (RFC 4028).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SessionTimerConfig {
-    /// The least interval accepted, seconds; 90 is the least the RFC allows (§5).
-    pub min_se: u32,
-    /// The interval asked for, seconds; 1800 is what the RFC recommends (§4).
-    pub expires: u32,
-}
-
-impl Default for SessionTimerConfig {
-    fn default() -> Self {
-        Self { min_se: 90, expires: 1800 }
-    }
 }
 
 /// An endpoint.

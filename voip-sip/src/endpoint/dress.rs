@@ -1,7 +1,7 @@
 //! The headers of a message that depend on the way it goes: Via, Contact, Max-Forwards; and those that say who we are.
 
 use super::Endpoint;
-use super::config::PeerId;
+use crate::call::PeerId;
 use crate::call::{SESSION_TIMER_TAG, is_target_refresh};
 use crate::message::header::{Contact, MaxForwards, Via};
 use crate::message::{ByteStr, HeaderName, Host, HostPort, Method, NameAddr, Request, Response, TypedHeader, Uri};

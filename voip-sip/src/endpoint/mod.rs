@@ -22,8 +22,9 @@ mod receive;
 mod screen;
 mod send;
 
+pub use crate::call::{PeerId, SessionTimerConfig};
 pub use calls::OutgoingCall;
-pub use config::{EndpointConfig, PeerConfig, PeerId, SessionTimerConfig, UnknownSources};
+pub use config::{EndpointConfig, PeerConfig, UnknownSources};
 pub use output::{Connect, Event, Output, ResolveId, TracedMessage};
 pub use peers::PeerStatus;
 pub use receive::ReceiveCounters;

@@ -1,6 +1,6 @@
 //! What an endpoint wants done, and what it tells.
 
-use super::config::PeerId;
+use crate::call::PeerId;
 use crate::call::{CallEvent, CallKey};
 use crate::transport::{Query, TlsProfile};
 use bytes::Bytes;

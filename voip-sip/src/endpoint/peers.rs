@@ -1,10 +1,11 @@
 //! Peers over time: their registration, and whether they answer.
 
-use super::config::{PeerConfig, PeerId};
+use super::config::PeerConfig;
 use super::output::Event;
 use super::send::Purpose;
 use super::{Endpoint, Output};
 use crate::auth::DigestClient;
+use crate::call::PeerId;
 use crate::message::header::{CSeq, From, To};
 use crate::message::{ByteStr, HeaderName, Host, Method, NameAddr, Request, Response, Uri};
 use crate::registration::{Registration, RegistrationConfig, RegistrationEvent, RegistrationStatus};

@@ -1,10 +1,11 @@
 //! From bytes to the transaction, dialog or peer that a message belongs to (RFC 3261 §8.2, §12.2.2, §18).
 
-use super::config::{PeerId, UnknownSources};
+use super::config::UnknownSources;
 use super::output::Event;
 use super::screen::Source;
 use super::{Endpoint, Output};
 use crate::auth::{Challenger, Verdict};
+use crate::call::PeerId;
 use crate::call::requires_only_known;
 use crate::dialog::DialogId;
 use crate::message::header::{CSeq, From, MaxForwards, To, Via};

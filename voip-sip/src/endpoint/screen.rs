@@ -4,7 +4,8 @@
 //! prove itself by digest, where a peer asks for that and the transport is one of its servers'; a stranger learns
 //! nothing and costs nothing.
 
-use super::config::{PeerConfig, PeerId};
+use super::config::PeerConfig;
+use crate::call::PeerId;
 use ipnet::IpNet;
 use std::net::IpAddr;
 use voip_core::net::Transport;
@@ -55,8 +56,8 @@ impl Screen {
 
 #[cfg(test)]
 mod tests {
-    use super::super::config::SessionTimerConfig;
     use super::*;
+    use crate::call::SessionTimerConfig;
     use crate::transport::{ServerAddress, TlsProfile};
 
     fn peer(identify: &[&str], challenge: bool, transport: Transport) -> PeerConfig {

@@ -5,8 +5,8 @@
 //! transaction; a failure before any response moves on to the next target, a challenge sends it again with credentials.
 
 use super::Endpoint;
-use super::config::PeerId;
 use super::output::{Connect, Event, Output, ResolveId};
+use crate::call::PeerId;
 use crate::call::{CallEvent, CallKey, RequestKind};
 use crate::message::header::{CSeq, Via};
 use crate::message::{Header, HeaderName, Host, Request, Response};
